@@ -22,6 +22,7 @@ type Connector struct {
 	// one takes over its stream, and so its rows.
 	Stream  Stream
 	Version int64
+	Removed time.Time // zero if it is there; its history stays
 }
 
 // Stream numbers a sequence of syncs whose rows continue each other.

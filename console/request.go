@@ -167,6 +167,11 @@ type RequestSettings struct {
 	Manual      bool           `json:"manual,omitempty"` // the owner makes changes that the connector cannot make
 }
 
+// Chooses reports whether the settings choose a policy.
+func (s RequestSettings) Chooses(policy ID) bool {
+	return policy == s.Policy || policy == s.Emergency || policy == s.Revoke || policy == s.Review
+}
+
 // Requestable is whether something may be requested.
 type Requestable string
 

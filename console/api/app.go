@@ -151,6 +151,10 @@ func updateApp(c *call, r updateAppRequest) (*appResponse, error) {
 	return getApp(c)
 }
 
+func removeApp(c *call) (*empty, error) {
+	return &empty{}, c.Console.RemoveApp(c.ctx(), c.caller, c.path("app"))
+}
+
 type userIDs struct {
 	UserIDs list[string] `json:"userIds"`
 }

@@ -230,6 +230,14 @@ func updateConnector(c *call, r updateConnectorRequest) (*connectorResponse, err
 	return getConnector(c)
 }
 
+func removeConnector(c *call) (*empty, error) {
+	v, err := c.connectorIn()
+	if err != nil {
+		return nil, err
+	}
+	return &empty{}, c.Console.RemoveConnector(c.ctx(), c.caller, v.Connector.ID)
+}
+
 // credentialID returns the id of a credential for paths, where client ids would need escapes.
 func credentialID(clientID string) string {
 	sum := sha256.Sum256([]byte(clientID))

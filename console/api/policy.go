@@ -464,6 +464,10 @@ func updatePolicy(c *call, r updatePolicyRequest) (*policyResponse, error) {
 	return &policyResponse{policyOf(saved)}, err
 }
 
+func removePolicy(c *call) (*empty, error) {
+	return &empty{}, c.Console.RemovePolicy(c.ctx(), c.caller, c.path("policy"))
+}
+
 type searchPoliciesRequest struct {
 	page
 	DisplayName      string   `json:"displayName"`

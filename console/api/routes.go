@@ -91,6 +91,7 @@ var routes = []route{
 	{"POST /api/v1/search/apps", look, seeAccess, takes(searchApps)},
 	{"GET /api/v1/apps/{app}", look, seeAccess, responds(getApp)},
 	{"POST /api/v1/apps/{app}", configure, configureA, takes(updateApp)},
+	{"DELETE /api/v1/apps/{app}", configure, configureA, responds(removeApp)},
 	{"GET /api/v1/apps/{app}/ownerids", look, seeAccess, responds(listAppOwnerIDs)},
 	{"GET /api/v1/apps/{app}/owners", look, seeAccess, responds(listAppOwners)},
 	{"PUT /api/v1/apps/{app}/owners", configure, configureA, takes(setAppOwners)},
@@ -118,6 +119,7 @@ var routes = []route{
 	{"POST /api/v1/policies", configureAll, managePolicies, takes(createPolicy)},
 	{"GET /api/v1/policies/{policy}", readAll, seePolicies, responds(getPolicy)},
 	{"POST /api/v1/policies/{policy}", configureAll, managePolicies, takes(updatePolicy)},
+	{"DELETE /api/v1/policies/{policy}", configureAll, managePolicies, responds(removePolicy)},
 	{"POST /api/v1/search/policies", readAll, seePolicies, takes(searchPolicies)},
 
 	{"POST /api/v1/task/grant", ask, askFor, takes(createGrant)},
@@ -136,6 +138,7 @@ var routes = []route{
 	{"POST /api/v1/apps/{app}/connectors/create", configure, add, takes(createHostedConnector)},
 	{"GET /api/v1/apps/{app}/connectors/{connector}", read, seeConn, responds(getConnector)},
 	{"POST /api/v1/apps/{app}/connectors/{connector}", configure, configureC, takes(updateConnector)},
+	{"DELETE /api/v1/apps/{app}/connectors/{connector}", configure, configureC, responds(removeConnector)},
 	{"POST /api/v1/apps/{app}/connectors/{connector}/delegated", configure, configureC, takes(updateConnector)},
 	{"POST /api/v1/apps/connectors/credentials", configure, configureC, takes(rotateCredential)},
 	{"GET /api/v1/apps/{app}/connectors/{connector}/credentials", read, seeConn, responds(listCredentials)},

@@ -92,6 +92,9 @@ func (s *Situation) entitlement() (err error) {
 	if s.App, err = s.tx.App(s.r.App); err != nil {
 		return err
 	}
+	if !s.App.Removed.IsZero() {
+		return baton.Errorf(baton.NotFound, "no app")
+	}
 	if s.moment, err = s.tx.Moment(s.App.ID, time.Time{}); err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ type AppSummary struct {
 func (c *Console) Apps(ctx context.Context, caller Caller, after store.NameAfter, n int) (apps []AppSummary, more bool, err error) {
 	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
 		for {
-			page, err := tx.ManagedApps(after, store.PageSize)
+			page, err := tx.ManagedApps(c.at, after, store.PageSize)
 			if err != nil || len(page) == 0 {
 				return err
 			}
@@ -115,7 +115,15 @@ func (c *Console) App(ctx context.Context, caller Caller, id console.ID) (s AppS
 // seeApp returns an app if the person may see it. It also checks the person's right to what is
 // displayed there.
 func seeApp(tx *store.Tx, me console.Person, id console.ID, right console.Right) (console.App, error) {
+	return seeAppAt(tx, me, id, right, time.Time{})
+}
+
+// seeAppAt is [seeApp] for an app that was not removed by a time; the zero time means now.
+func seeAppAt(tx *store.Tx, me console.Person, id console.ID, right console.Right, when time.Time) (console.App, error) {
 	a, err := tx.App(id)
+	if err == nil && !a.ThereAt(when) {
+		return console.App{}, errNoApp
+	}
 	if err != nil {
 		return a, err
 	}
@@ -124,6 +132,17 @@ func seeApp(tx *store.Tx, me console.Person, id console.ID, right console.Right)
 		return a, hidden("app", err)
 	}
 	return a, right.Check(me, o)
+}
+
+var errNoApp = baton.Errorf(baton.NotFound, "no app")
+
+// presentApp returns an app. NotFound if it was removed.
+func presentApp(tx *store.Tx, id console.ID) (console.App, error) {
+	a, err := tx.App(id)
+	if err == nil && !a.Removed.IsZero() {
+		return console.App{}, errNoApp
+	}
+	return a, err
 }
 
 // AccountRow is an account in a list.

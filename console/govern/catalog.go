@@ -71,7 +71,7 @@ func (c *Console) RequestCatalog(ctx context.Context, caller Caller, q CatalogQu
 		}
 		apps := []console.App{}
 		if q.App != "" {
-			a, err := tx.App(q.App)
+			a, err := presentApp(tx, q.App)
 			if err != nil {
 				return err
 			}

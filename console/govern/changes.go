@@ -186,14 +186,14 @@ func (r *changesReader) only() store.ChangedOnly {
 // findRanges determines the range of each connector to compare.
 func (r *changesReader) findRanges(p *ChangesPage) error {
 	if r.q.App != "" {
-		a, err := seeApp(r.tx, r.me, r.q.App, console.SeeAccess)
+		a, err := seeAppAt(r.tx, r.me, r.q.App, console.SeeAccess, r.q.From.At)
 		if err != nil {
 			return err
 		}
 		return r.addApp(p, a)
 	}
 	for after := (store.NameAfter{}); ; {
-		page, err := r.tx.ManagedApps(after, store.PageSize)
+		page, err := r.tx.ManagedApps(r.q.From.At, after, store.PageSize)
 		if err != nil {
 			return err
 		}
@@ -213,7 +213,7 @@ func (r *changesReader) findRanges(p *ChangesPage) error {
 }
 
 func (r *changesReader) addApp(p *ChangesPage, a console.App) error {
-	connectors, err := r.tx.Connectors(a.ID)
+	connectors, err := r.tx.ConnectorsAt(a.ID, r.q.From.At)
 	if err != nil {
 		return err
 	}
@@ -539,7 +539,7 @@ func (r *changesReader) alone(a console.App, key store.ChangeKey) (*ChangeLine, 
 	if err != nil {
 		return nil, hidden("such change", err)
 	}
-	connectors, err := r.tx.Connectors(a.ID)
+	connectors, err := r.tx.ConnectorsAt(a.ID, r.q.From.At)
 	if err != nil {
 		return nil, err
 	}

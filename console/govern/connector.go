@@ -178,6 +178,9 @@ func (c *Console) Connector(ctx context.Context, caller Caller, id console.ID) (
 // right to what is displayed there.
 func seeConnector(tx *store.Tx, me console.Person, id console.ID, right console.Right) (console.Connector, console.App, error) {
 	con, err := tx.Connector(id)
+	if err == nil && !con.Removed.IsZero() {
+		err = baton.Errorf(baton.NotFound, "no connector")
+	}
 	if err != nil {
 		return con, console.App{}, err
 	}
@@ -322,7 +325,7 @@ func (c *Console) Candidates(ctx context.Context, caller Caller) (found Candidat
 		if found.Unmanaged, _, err = unmanagedApps(tx, me, UnmanagedAfter{}, store.PageSize); err != nil {
 			return err
 		}
-		if found.Managed, err = tx.ManagedApps(store.NameAfter{}, store.PageSize); err != nil {
+		if found.Managed, err = tx.ManagedApps(time.Time{}, store.NameAfter{}, store.PageSize); err != nil {
 			return err
 		}
 		found.People, err = activePersons(tx)
@@ -535,7 +538,7 @@ func (c *Console) JudgeSync(ctx context.Context, caller Caller, id, sync console
 func (c *Console) AppConnectors(ctx context.Context, caller Caller, app console.ID) (all []ConnectorSummary, err error) {
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		all = nil
-		a, err := tx.App(app)
+		a, err := presentApp(tx, app)
 		if err != nil {
 			return err
 		}

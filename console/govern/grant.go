@@ -78,7 +78,7 @@ func (c *Console) PersonAccounts(ctx context.Context, caller Caller, app, person
 // OwnAccountsOnly reports whether the caller sees nothing of an app but their own accounts in it.
 func (c *Console) OwnAccountsOnly(ctx context.Context, caller Caller, app console.ID) (own bool, err error) {
 	err = c.read(ctx, caller, looking.in(app), func(tx *store.Tx, me console.Person) error {
-		a, err := tx.App(app)
+		a, err := presentApp(tx, app)
 		own = !console.SeeAccessCounts.Of(me, console.Object{App: &a})
 		return err
 	})
@@ -91,7 +91,7 @@ func (c *Console) accountsIn(tx *store.Tx, me console.Person, app, person consol
 	if err != nil {
 		return nil, a, m, err
 	}
-	if a, err = tx.App(app); err != nil {
+	if a, err = presentApp(tx, app); err != nil {
 		return nil, a, m, err
 	}
 	if m, err = tx.Moment(app, time.Time{}); err != nil {
@@ -301,7 +301,7 @@ func (c *Console) SeenEntitlements(ctx context.Context, caller Caller, q SeenQue
 // nextApp returns the app at a place, or nil at the end. It becomes the current app of the place.
 func nextApp(tx *store.Tx, q SeenQuery, after *SeenAfter) (*console.App, error) {
 	if after.Current != "" {
-		a, err := tx.App(after.Current)
+		a, err := presentApp(tx, after.Current)
 		return &a, err
 	}
 	for {
@@ -309,7 +309,7 @@ func nextApp(tx *store.Tx, q SeenQuery, after *SeenAfter) (*console.App, error) 
 			if after.App.ID != "" {
 				return nil, nil
 			}
-			a, err := tx.App(q.App)
+			a, err := presentApp(tx, q.App)
 			after.Current = a.ID
 			return &a, err
 		}

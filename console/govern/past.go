@@ -30,7 +30,7 @@ func (c *Console) moment(tx *store.Tx, app console.ID) (store.Moment, error) {
 
 // seeAppThen is [seeApp] with the role map of the console's moment.
 func (c *Console) seeAppThen(tx *store.Tx, me console.Person, id console.ID, right console.Right) (console.App, error) {
-	a, err := seeApp(tx, me, id, right)
+	a, err := seeAppAt(tx, me, id, right, c.at)
 	if err == nil {
 		err = c.rolesThen(tx, &a)
 	}

@@ -121,6 +121,9 @@ func (c *Console) Policy(ctx context.Context, caller Caller, id console.ID) (v P
 		if err := seesPolicies(tx, me); err != nil {
 			return err
 		}
+		if _, err := tx.Policy(id); err != nil {
+			return err
+		}
 		if v.Versions, err = tx.PolicyVersions(id); err != nil {
 			return err
 		}

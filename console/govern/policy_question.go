@@ -74,7 +74,7 @@ func (q PolicyQuestion) request(tx *store.Tx, me console.Person) (r console.Requ
 	if !slices.Contains(QuestionKinds(), q.Kind) {
 		return r, baton.Errorf(baton.Invalid, "there is no question about %q", q.Kind)
 	}
-	a, err := tx.App(q.App)
+	a, err := presentApp(tx, q.App)
 	if err != nil {
 		return r, err
 	}

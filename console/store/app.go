@@ -39,6 +39,9 @@ func (t *Tx) ChangeApp(a console.App) error {
 	if err != nil {
 		return err
 	}
+	if !before.Removed.IsZero() {
+		return baton.Errorf(baton.NotFound, "no app")
+	}
 	if err := errors.Join(checkVersion("the app", before.Version, a.Version), need("the app's name", a.Name)); err != nil {
 		return err
 	}
@@ -96,18 +99,18 @@ func (t *Tx) setRoleMap(app console.ID, roles console.RoleMap, minimum int) erro
 
 // App returns an app with its current role map.
 func (t *Tx) App(id console.ID) (console.App, error) {
-	return t.app("SELECT id, name, version FROM app WHERE id = $1", id)
+	return t.app("SELECT "+appColumns+" FROM app WHERE id = $1", id)
 }
 
 // LockApp returns an app and blocks other commands that lock it until this one ends. Guards read
 // their data after it.
 func (t *Tx) LockApp(id console.ID) (console.App, error) {
-	return t.app("SELECT id, name, version FROM app WHERE id = $1 FOR UPDATE", id)
+	return t.app("SELECT "+appColumns+" FROM app WHERE id = $1 FOR UPDATE", id)
 }
 
 // AppByName returns the app with a name.
 func (t *Tx) AppByName(name string) (console.App, error) {
-	return t.app("SELECT id, name, version FROM app WHERE name = $1", []byte(name))
+	return t.app("SELECT "+appColumns+" FROM app WHERE name = $1", []byte(name))
 }
 
 // Apps returns up to n apps in the order of their names.
@@ -116,7 +119,7 @@ func (t *Tx) Apps(after NameAfter, n int) ([]console.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	all, err := list(t, scanApp, "SELECT id, name, version FROM app WHERE (sort_key, id) > ($1, $2) ORDER BY sort_key, id LIMIT $3", bytesOf(after.Sort), after.ID, n)
+	all, err := list(t, scanApp, "SELECT "+appColumns+" FROM app WHERE removed IS NULL AND (sort_key, id) > ($1, $2) ORDER BY sort_key, id LIMIT $3", bytesOf(after.Sort), after.ID, n)
 	for i := range all {
 		if err == nil {
 			err = t.fillApp(&all[i])
@@ -125,8 +128,10 @@ func (t *Tx) Apps(after NameAfter, n int) ([]console.App, error) {
 	return all, err
 }
 
+const appColumns = "id, name, version, removed"
+
 func scanApp(r engine.Row) console.App {
-	return console.App{ID: console.ID(r.Text(0)), Name: str(r, 1), Version: r.Int(2)}
+	return console.App{ID: console.ID(r.Text(0)), Name: str(r, 1), Version: r.Int(2), Removed: at(r, 3)}
 }
 
 func (t *Tx) app(sql string, args ...any) (console.App, error) {
@@ -171,6 +176,36 @@ func (t *Tx) AppAddedBy(app console.ID, when time.Time) (bool, error) {
 	}
 	return get(t, func(r engine.Row) bool { return r.Bool(0) }, "app", "SELECT created <= $2 FROM app WHERE id = $1", app, when)
 }
+
+// RemoveApp removes an app without connectors. Its history stays, and its name is free.
+func (t *Tx) RemoveApp(id console.ID) error {
+	a, err := t.LockApp(id)
+	if err != nil {
+		return err
+	}
+	if !a.Removed.IsZero() {
+		return baton.Errorf(baton.NotFound, "no app")
+	}
+	connectors, err := t.Connectors(id)
+	if err != nil {
+		return err
+	}
+	if len(connectors) > 0 {
+		return baton.Errorf(baton.Refused, "the application has the connector “%s”", connectors[0].Name).WithFix("Remove its connectors first.")
+	}
+	name := removedName(a.Name, id)
+	if err := t.change("app", "UPDATE app SET name = $2, sort_key = $3, removed = $4, version = version + 1 WHERE id = $1", id, []byte(name), console.SortKey(name), t.by.At); err != nil {
+		return err
+	}
+	if err := t.Recheck(); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "app.removed", App: id, Object: string(id)}, map[string]any{"name": a.Name, "owners": a.Owners})
+}
+
+// removedName returns the name of an object that is removed. Its former name is free for another
+// one.
+func removedName(name string, id console.ID) string { return name + " (removed " + string(id) + ")" }
 
 // setOwners replaces the owners of an app or a connector.
 func (t *Tx) setOwners(table, column string, id console.ID, owners []console.ID) error {

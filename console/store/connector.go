@@ -22,8 +22,10 @@ func (t *Tx) AddConnector(c console.Connector) (console.ID, error) {
 	if err := need("the connector's name", c.Name); err != nil {
 		return "", err
 	}
-	if _, err := t.App(c.App); err != nil {
+	if a, err := t.LockApp(c.App); err != nil {
 		return "", err
+	} else if !a.Removed.IsZero() {
+		return "", baton.Errorf(baton.NotFound, "no app")
 	}
 	if c.Hosting == "" {
 		c.Hosting = console.SelfHosted
@@ -59,6 +61,9 @@ func (t *Tx) ChangeConnector(c console.Connector) error {
 	before, err := t.lockConnector(c.ID)
 	if err != nil {
 		return err
+	}
+	if !before.Removed.IsZero() {
+		return baton.Errorf(baton.NotFound, "no connector")
 	}
 	if err := errors.Join(checkVersion("the connector", before.Version, c.Version), need("the connector's name", c.Name)); err != nil {
 		return err
@@ -145,12 +150,12 @@ func (t *Tx) ContinueConnector(id, former console.ID) error {
 	return t.event(console.Event{Kind: "connector.continued", App: to.App, Connector: id, Object: string(id)}, map[string]any{"former": former, "stream": from.Stream})
 }
 
-const connectorColumns = "id, app, name, product, hosting, interval_us, paused, directory, stream, version, cron, zone"
+const connectorColumns = "id, app, name, product, hosting, interval_us, paused, directory, stream, version, cron, zone, removed"
 
 func scanConnector(r engine.Row) console.Connector {
 	return console.Connector{ID: console.ID(r.Text(0)), App: console.ID(r.Text(1)), Name: str(r, 2), Product: str(r, 3), Hosting: console.Hosting(r.Text(4)),
 		Interval: time.Duration(r.Int(5)) * time.Microsecond, Paused: r.Bool(6), Directory: r.Bool(7), Stream: console.Stream(r.Int(8)), Version: r.Int(9),
-		Cron: str(r, 10), Zone: str(r, 11)}
+		Cron: str(r, 10), Zone: str(r, 11), Removed: at(r, 12)}
 }
 
 func (t *Tx) connector(sql string, args ...any) (console.Connector, error) {
@@ -161,7 +166,7 @@ func (t *Tx) connector(sql string, args ...any) (console.Connector, error) {
 	return c, err
 }
 
-// Connector returns a connector.
+// Connector returns a connector, also if it was removed.
 func (t *Tx) Connector(id console.ID) (console.Connector, error) { return t.connector("id = $1", id) }
 
 // ConnectorByName returns the connector with a name.
@@ -175,11 +180,72 @@ func (t *Tx) lockConnector(id console.ID) (console.Connector, error) {
 
 // Connectors returns the connectors of an app, or of all apps if app is empty, oldest first.
 func (t *Tx) Connectors(app console.ID) ([]console.Connector, error) {
-	all, err := list(t, scanConnector, "SELECT "+connectorColumns+" FROM connector WHERE app = $1 OR $1 = '' ORDER BY created, id", app)
+	return t.ConnectorsAt(app, time.Time{})
+}
+
+// ConnectorsAt returns the connectors that were not removed by a time; the zero time means now.
+func (t *Tx) ConnectorsAt(app console.ID, when time.Time) ([]console.Connector, error) {
+	sql, args := "removed IS NULL", []any{app}
+	if !when.IsZero() {
+		sql, args = "(removed IS NULL OR removed > $2)", append(args, when)
+	}
+	all, err := list(t, scanConnector, "SELECT "+connectorColumns+" FROM connector WHERE (app = $1 OR $1 = '') AND "+sql+" ORDER BY created, id", args...)
 	for i := range all {
 		if err == nil {
 			all[i].Owners, err = t.owners("connector_owner", "connector", all[i].ID)
 		}
 	}
 	return all, err
+}
+
+// RemoveConnector removes a connector whose newest sync shows no accounts and no grants, or that has
+// no sync. Its history stays, and its name is free. Its settings and secrets are removed.
+func (t *Tx) RemoveConnector(id console.ID) error {
+	c, err := t.lockConnector(id)
+	if err != nil {
+		return err
+	}
+	if !c.Removed.IsZero() {
+		return baton.Errorf(baton.NotFound, "no connector")
+	}
+	h, err := t.lockHead(c.Stream)
+	if err != nil {
+		return err
+	}
+	waiting, err := find(t, func(r engine.Row) string { return r.Text(0) },
+		"SELECT state FROM sync WHERE connector = $1 AND state IN ('received', 'staging', 'held', 'confirmed') ORDER BY number DESC LIMIT 1", id)
+	switch {
+	case err != nil:
+		return err
+	case h.staging != 0 || waiting != nil && console.SyncState(*waiting) != console.SyncHeld:
+		return baton.Errorf(baton.Unavailable, "a sync of the connector is being read").WithFix("Try again when it is done.")
+	case waiting != nil:
+		return baton.Errorf(baton.Refused, "a sync of the connector is held").WithFix("Apply or discard it first.")
+	}
+	shown, err := t.HeadSync(c.Stream)
+	if err != nil {
+		return err
+	}
+	if shown != nil && shown.Counts.Accounts+shown.Counts.Facts > 0 {
+		return baton.Errorf(baton.Refused, "its newest sync shows %d accounts and %d grants, which nobody would see any more", shown.Counts.Accounts, shown.Counts.Facts).
+			WithFix("Remove that access first, or pause the connector: it keeps what it has shown.")
+	}
+	name := removedName(c.Name, id)
+	if err := t.change("connector", "UPDATE connector SET name = $2, paused = $3, removed = $4, version = version + 1 WHERE id = $1", id, []byte(name), true, t.by.At); err != nil {
+		return err
+	}
+	names, err := t.ConnectorSecretNames(id)
+	if err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := t.RemoveSecret(connectorOwner(id), n); err != nil {
+			return err
+		}
+	}
+	if err := t.RemoveDue(console.DueSync, string(id)); err != nil {
+		return err
+	}
+	t.Wake(ConnectorTopic)
+	return t.event(console.Event{Kind: "connector.removed", App: c.App, Connector: id, Object: string(id)}, map[string]any{"name": c.Name, "owners": c.Owners})
 }

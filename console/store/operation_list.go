@@ -103,3 +103,9 @@ func (t *Tx) CountOperations(app console.ID, state console.OperationState) (int,
 func (t *Tx) OperationsByCause(ref string) ([]console.Operation, error) {
 	return list(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE cause_ref = $1 ORDER BY created, id", ref)
 }
+
+// OperationAlive returns an operation of an app, or of one of its connectors, that is not over; nil
+// if there is none.
+func (t *Tx) OperationAlive(app, connector console.ID) (*console.Operation, error) {
+	return find(t, scanOperation, "SELECT "+operationColumns+" FROM operation WHERE app = $1 AND alive AND ($2 = '' OR connector = $2) LIMIT 1", app, connector)
+}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -18,8 +19,11 @@ func scanPolicy(r engine.Row) console.Policy {
 	return p
 }
 
-// Policy returns the newest version of a policy.
+// Policy returns the newest version of a policy. NotFound if it was removed.
 func (t *Tx) Policy(id console.ID) (console.Policy, error) {
+	if removed, err := find(t, func(r engine.Row) bool { return true }, "SELECT 1 FROM policy_removed WHERE policy = $1", id); err != nil || removed != nil {
+		return console.Policy{}, cmp.Or(err, error(baton.Errorf(baton.NotFound, "no policy")))
+	}
 	p, err := find(t, scanPolicy, "SELECT "+policyColumns+" FROM policy_version WHERE policy = $1 ORDER BY version DESC LIMIT 1", id)
 	if err != nil {
 		return console.Policy{}, err
@@ -54,7 +58,7 @@ func (t *Tx) PolicyVersions(id console.ID) ([]console.Policy, error) {
 func (t *Tx) Policies() ([]console.Policy, error) {
 	all := console.BuiltInPolicies()
 	stored, err := list(t, scanPolicy, "SELECT "+policyColumns+` FROM policy_version v
-		WHERE version = (SELECT max(version) FROM policy_version o WHERE o.policy = v.policy) ORDER BY policy`)
+		WHERE version = (SELECT max(version) FROM policy_version o WHERE o.policy = v.policy) AND NOT EXISTS (SELECT 1 FROM policy_removed r WHERE r.policy = v.policy) ORDER BY policy`)
 	for _, p := range stored {
 		if i := slices.IndexFunc(all, func(b console.Policy) bool { return b.ID == p.ID }); i >= 0 {
 			all[i] = p
@@ -86,6 +90,32 @@ func (t *Tx) AddPolicyVersion(p console.Policy, before int) (console.Policy, err
 	}
 	return p, t.event(console.Event{Kind: "policy.changed", Object: string(p.ID)},
 		map[string]any{"version": p.Version, "name": p.Name, "weaker": p.Weaker, "author": p.Author, "rules": p.Rules})
+}
+
+// RemovePolicy removes a policy. Its versions stay, for the requests that followed them.
+func (t *Tx) RemovePolicy(id console.ID) error {
+	p, err := t.Policy(id)
+	if err != nil {
+		return err
+	}
+	if err := t.insert("removal", "INSERT INTO policy_removed (policy, at) VALUES ($1, $2)", id, t.by.At); err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "policy.removed", Object: string(id)}, map[string]any{"name": p.Name, "version": p.Version})
+}
+
+// ChoosingSettings returns the current settings that choose a policy, at most one for each app and
+// entitlement.
+func (t *Tx) ChoosingSettings(policy console.ID) (chosen []console.SettingsVersion, err error) {
+	all, err := list(t, scanSettings, "SELECT "+settingColumns+` FROM request_setting s
+		WHERE version = (SELECT max(version) FROM request_setting o WHERE o.app = s.app AND o.entitlement = s.entitlement)
+		AND NOT EXISTS (SELECT 1 FROM app a WHERE a.id = s.app AND a.removed IS NOT NULL) ORDER BY app, entitlement`)
+	for _, s := range all {
+		if s.Settings.Chooses(policy) {
+			chosen = append(chosen, s)
+		}
+	}
+	return chosen, err
 }
 
 const settingColumns = "app, entitlement, version, settings, author, second, weaker, created"

@@ -245,7 +245,7 @@ type StreamAt struct {
 // Moment returns the current moment of an app for the zero time; otherwise that of the newest
 // applied syncs that began before a time.
 func (t *Tx) Moment(app console.ID, when time.Time) (Moment, error) {
-	connectors, err := t.Connectors(app)
+	connectors, err := t.ConnectorsAt(app, when)
 	if err != nil {
 		return Moment{}, err
 	}

@@ -84,21 +84,28 @@ func (t *Tx) ManageDiscovered(key console.ResourceKey, app console.ID) error {
 
 // AppsWithoutConnector returns up to n apps without a connector, ordered by name.
 func (t *Tx) AppsWithoutConnector(after NameAfter, n int) ([]console.App, error) {
-	return t.apps("NOT EXISTS", after, n)
+	return t.apps("NOT EXISTS", time.Time{}, after, n)
 }
 
-// ManagedApps returns up to n apps with a connector, ordered by name.
-func (t *Tx) ManagedApps(after NameAfter, n int) ([]console.App, error) {
-	return t.apps("EXISTS", after, n)
+// ManagedApps returns up to n apps with a connector that were not removed by a time, ordered by
+// name; the zero time means now.
+func (t *Tx) ManagedApps(when time.Time, after NameAfter, n int) ([]console.App, error) {
+	return t.apps("EXISTS", when, after, n)
 }
 
-func (t *Tx) apps(exists string, after NameAfter, n int) ([]console.App, error) {
+func (t *Tx) apps(exists string, when time.Time, after NameAfter, n int) ([]console.App, error) {
 	n, err := limit(n)
 	if err != nil {
 		return nil, err
 	}
-	all, err := list(t, scanApp, "SELECT id, name, version FROM app WHERE "+exists+` (SELECT 1 FROM connector WHERE connector.app = app.id)
-		AND (sort_key, id) > ($1, $2) ORDER BY sort_key, id LIMIT $3`, bytesOf(after.Sort), after.ID, n)
+	there := func(table string) string { return table + ".removed IS NULL" }
+	args := []any{bytesOf(after.Sort), after.ID, n}
+	if !when.IsZero() {
+		there = func(table string) string { return "(" + table + ".removed IS NULL OR " + table + ".removed > $4)" }
+		args = append(args, when)
+	}
+	all, err := list(t, scanApp, "SELECT "+appColumns+" FROM app WHERE "+there("app")+" AND "+exists+" (SELECT 1 FROM connector WHERE connector.app = app.id AND "+there("connector")+`)
+		AND (sort_key, id) > ($1, $2) ORDER BY sort_key, id LIMIT $3`, args...)
 	for i := range all {
 		if err == nil {
 			err = t.fillApp(&all[i])

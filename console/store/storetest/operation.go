@@ -170,6 +170,18 @@ func testOperation(t *testing.T, db Database) {
 	if got := st.get(o.ID); got.Cause != o.Cause || got.State != console.Queued || got.Version != 1 {
 		t.Errorf("%+v, want %+v", got, o)
 	}
+	view(t, s, func(tx *store.Tx) error {
+		for connector, want := range map[console.ID]bool{"": true, st.connector: true, "x": false} {
+			if alive, err := tx.OperationAlive(st.app, connector); err != nil || (alive != nil) != want {
+				t.Errorf("alive in %q: %+v, %v", connector, alive, err)
+			}
+		}
+		alive, err := tx.OperationAlive("x", "")
+		if alive != nil {
+			t.Errorf("alive in another app: %+v", alive)
+		}
+		return err
+	})
 	queued := func(minute int) (ids []console.ID) {
 		view(t, s, func(tx *store.Tx) error {
 			all, err := tx.QueuedOperations(st.connector, at(minute), 10)

@@ -47,6 +47,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Unmanaged", testUnmanaged},
 		{"Connector", testConnector},
 		{"ConnectorContinues", testConnectorContinues},
+		{"Removal", testRemoval},
 		{"ConnectorSchedule", testConnectorSchedule},
 		{"Setting", testSetting},
 		{"Pauses", testPauses},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"baton"
 	"baton/console"
@@ -61,7 +62,7 @@ func testUnmanaged(t *testing.T, db Database) {
 		if err != nil || len(without) != 1 || without[0].ID != byHand {
 			t.Errorf("without connector: %+v, %v", without, err)
 		}
-		managed, err := tx.ManagedApps(store.NameAfter{}, 10)
+		managed, err := tx.ManagedApps(time.Time{}, store.NameAfter{}, 10)
 		if err != nil || len(managed) != 2 || managed[0].ID != first.app {
 			t.Errorf("managed: %+v, %v", managed, err)
 		}
