@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -113,4 +114,32 @@ func TestStream(t *testing.T) {
 	f.fails("an event that a restore removed", auditor, "GET", path+"?after=1-3-0123456789abcdef", "", 400, 9, "restored from a backup")
 	f.fails("an event that is not there", auditor, "GET", path+"?after=1-999999-0123456789abcdef", "", 400, 9, "restored from a backup")
 	f.fails("an owner", f.as("owner"), "GET", path, "", 403, 7, "Auditor")
+}
+
+// TestSource finds events by the program that made them, as the program says.
+func TestSource(t *testing.T) {
+	f := newFixture(t)
+	f.ask()
+	for source, comment := range map[string]string{"cone:task:comment": "one", "terraform": "two", strings.Repeat("x", 101): "three", "a\u202eb": "four"} {
+		r, err := http.NewRequest("POST", f.server.URL+f.taskPath("/action/comment"), strings.NewReader(fmt.Sprintf(`{"comment":%q}`, comment)))
+		f.check(err)
+		r.Header.Set("Authorization", "Bearer "+f.as("owner"))
+		r.Header.Set("C1-Request-Source", source)
+		resp, err := http.DefaultClient.Do(r)
+		f.check(err)
+		resp.Body.Close()
+		if resp.StatusCode != 200 {
+			t.Fatal(resp.Status)
+		}
+	}
+	caller := govern.Caller{Person: console.Person{ID: f.people["auditor"]}}
+	for source, want := range map[string]int{"cone:task:comment": 1, "cone": 1, "cone:task": 0, "terraform": 1, "x": 0} {
+		p, err := f.govern.Audit(t.Context(), caller, govern.AuditFilter{Source: source}, 0, 10)
+		if err != nil || len(p.Rows) != want {
+			t.Errorf("%s: %+v, %v", source, p.Rows, err)
+		}
+		if want == 1 && !strings.HasPrefix(p.Rows[0].Source, source) {
+			t.Errorf("%s: the event is of %q", source, p.Rows[0].Source)
+		}
+	}
 }

@@ -355,26 +355,75 @@ func groups(ids []groupID) (all []console.Approver) {
 	return all
 }
 
-// resolveGroups replaces the console's ids of entitlements by those of the application.
-func (c *call) resolveGroups(p *console.Policy) error {
-	for _, r := range p.Rules {
-		for _, s := range r.Steps {
-			for _, approvers := range [][]console.Approver{s.Ask, s.Fallback, s.Reassign, s.Escalate} {
-				for i, a := range approvers {
-					k, err := strconv.ParseInt(a.Entitlement, 10, 64)
-					if a.Kind != console.ApproverGroup || err != nil {
+// mapGroups replaces the ids of the entitlements whose holders a policy asks.
+func mapGroups(p console.Policy, id func(console.Approver) (string, error)) (console.Policy, error) {
+	p.Rules = slices.Clone(p.Rules)
+	for i, r := range p.Rules {
+		r.Steps = slices.Clone(r.Steps)
+		for j := range r.Steps {
+			s := &r.Steps[j]
+			for _, approvers := range []*[]console.Approver{&s.Ask, &s.Fallback, &s.Reassign, &s.Escalate} {
+				*approvers = slices.Clone(*approvers)
+				for k, a := range *approvers {
+					if a.Kind != console.ApproverGroup {
 						continue
 					}
-					e, err := c.Console.SeenEntitlement(c.ctx(), c.caller, a.App, console.EntitlementKey(k))
-					if err != nil {
-						return err
+					var err error
+					if (*approvers)[k].Entitlement, err = id(a); err != nil {
+						return p, err
 					}
-					approvers[i].Entitlement = e.ID
 				}
 			}
 		}
+		p.Rules[i].Steps = r.Steps
 	}
-	return nil
+	return p, nil
+}
+
+// resolveGroups replaces the console's ids of entitlements by those of the application.
+func (c *call) resolveGroups(p console.Policy) (console.Policy, error) {
+	return mapGroups(p, func(a console.Approver) (string, error) {
+		k, err := strconv.ParseInt(a.Entitlement, 10, 64)
+		if err != nil {
+			return a.Entitlement, nil
+		}
+		e, err := c.Console.SeenEntitlement(c.ctx(), c.caller, a.App, console.EntitlementKey(k))
+		return e.ID, err
+	})
+}
+
+// policies returns policies with the console's ids of entitlements, as clients send them. The id of
+// one that no sync shows is that of the application.
+func (c *call) policies(all ...console.Policy) (out []policy, err error) {
+	keys, err := c.Console.PolicyGroups(c.ctx(), c.caller, all...)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range all {
+		p, err := mapGroups(p, func(a console.Approver) (string, error) {
+			if k, ok := keys[a]; ok {
+				return key(k), nil
+			}
+			return a.Entitlement, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, policyOf(p))
+	}
+	return out, nil
+}
+
+// policy responds with a policy.
+func (c *call) policy(p console.Policy, err error) (*policyResponse, error) {
+	if err != nil {
+		return nil, err
+	}
+	all, err := c.policies(p)
+	if err != nil {
+		return nil, err
+	}
+	return &policyResponse{all[0]}, nil
 }
 
 func waitStep(raw json.RawMessage) (s console.PolicyStep, err error) {
@@ -412,7 +461,7 @@ type policyResponse struct {
 
 func getPolicy(c *call) (*policyResponse, error) {
 	v, err := c.Console.Policy(c.ctx(), c.caller, c.path("policy"))
-	return &policyResponse{policyOf(v.Policy)}, err
+	return c.policy(v.Policy, err)
 }
 
 func createPolicy(c *call, in policyInput) (*policyResponse, error) {
@@ -420,11 +469,10 @@ func createPolicy(c *call, in policyInput) (*policyResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.resolveGroups(&p); err != nil {
+	if p, err = c.resolveGroups(p); err != nil {
 		return nil, err
 	}
-	saved, err := c.Console.ConfigurePolicy(c.ctx(), c.caller, p, 0)
-	return &policyResponse{policyOf(saved)}, err
+	return c.policy(c.Console.ConfigurePolicy(c.ctx(), c.caller, p, 0))
 }
 
 type updatePolicyRequest struct {
@@ -457,11 +505,10 @@ func updatePolicy(c *call, r updatePolicyRequest) (*policyResponse, error) {
 	if slices.Contains(fields, "displayName") {
 		next.Name = r.Policy.DisplayName
 	}
-	if err := c.resolveGroups(&next); err != nil {
+	if next, err = c.resolveGroups(next); err != nil {
 		return nil, err
 	}
-	saved, err := c.Console.ConfigurePolicy(c.ctx(), c.caller, next, v.Policy.Version)
-	return &policyResponse{policyOf(saved)}, err
+	return c.policy(c.Console.ConfigurePolicy(c.ctx(), c.caller, next, v.Policy.Version))
 }
 
 func removePolicy(c *call) (*empty, error) {
@@ -505,8 +552,12 @@ func searchPolicies(c *call, r searchPoliciesRequest) (*policiesResponse, error)
 		return strings.Contains(strings.ToLower(text), strings.ToLower(strings.TrimSpace(part)))
 	}
 	slices.SortFunc(v.Policies, func(a, b console.Policy) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	for _, p := range v.Policies {
-		m := policyOf(p)
+	all, err := c.policies(v.Policies...)
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range v.Policies {
+		m := all[i]
 		if string(p.ID) <= after && after != "" || !has(p.Name, r.Query) || r.DisplayName != "" && p.Name != r.DisplayName || len(r.PolicyTypes) > 0 && !slices.Contains(r.PolicyTypes, m.PolicyType) ||
 			slices.Contains(r.ExcludePolicyIDs, m.ID) || len(r.Refs) > 0 && !slices.ContainsFunc(r.Refs, func(r ref) bool { return r.ID == m.ID }) {
 			continue

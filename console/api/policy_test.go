@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"baton/console"
+	"baton/console/ingest/ingesttest"
+	"baton/console/store"
 )
 
 // TestPolicies creates, reads, changes and finds policies, as official clients do.
@@ -81,4 +83,40 @@ func TestPolicies(t *testing.T) {
 	if v := at(f.ok(super, "GET", "/api/v1/policies/standard", ""), "policy"); at(v, "systemBuiltin") != true || at(v, "policySteps.grant.steps.0.approval.users") == nil {
 		t.Errorf("the standard policy: %v", v)
 	}
+}
+
+// TestPolicyGroups reads the holders of an entitlement back as approvers as they were sent, in every
+// place that can name them.
+func TestPolicyGroups(t *testing.T) {
+	f := newFixture(t)
+	super := f.as("super")
+	sent := fmt.Sprintf(`{"group":{"appGroupId":"%d","appId":%q,"fallback":false,"isGroupFallbackEnabled":true,"fallbackGroupIds":[{"appEntitlementId":"%d","appId":%q}],"requireDistinctApprovers":true,"allowSelfApproval":false}}`, f.member, f.app, f.admin, f.app)
+	body := `{"displayName":"By groups","policyType":"POLICY_TYPE_GRANT","policySteps":{"grant":{"steps":[{"approval":` + sent + `},{"provision":{}}]}}}`
+	var want map[string]any
+	f.check(json.Unmarshal([]byte(sent), &want))
+	same := func(what string, policy any) {
+		t.Helper()
+		group, _ := at(policy, "policySteps.grant.steps.0.approval.group").(map[string]any)
+		for name, value := range want["group"].(map[string]any) {
+			if fmt.Sprint(group[name]) != fmt.Sprint(value) {
+				t.Errorf("%s: %s is %v, and %v was sent", what, name, group[name], value)
+			}
+		}
+	}
+	made := at(f.ok(super, "POST", "/api/v1/policies", body), "policy")
+	same("created", made)
+	path := "/api/v1/policies/" + fmt.Sprint(at(made, "id"))
+	read := at(f.ok(super, "GET", path, ""), "policy")
+	same("read", read)
+	whole, err := json.Marshal(map[string]any{"policy": read})
+	f.check(err)
+	same("updated", at(f.ok(super, "POST", path, string(whole)), "policy"))
+	same("found", at(f.ok(super, "POST", "/api/v1/search/policies", `{"displayName":"By groups"}`), "list.0"))
+	f.check(f.store.View(t.Context(), func(tx *store.Tx) error { // the policy itself has the application's id
+		p, err := tx.Policy(console.ID(fmt.Sprint(at(made, "id"))))
+		if p.Version != 2 || p.Rules[0].Steps[0].Ask[0].Entitlement != ingesttest.Member("members") {
+			t.Errorf("the policy: %+v", p)
+		}
+		return err
+	}))
 }

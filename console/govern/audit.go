@@ -17,13 +17,16 @@ type AuditFilter struct {
 	Connector console.ID `json:"connector,omitempty"`
 	Person    console.ID `json:"person,omitempty"` // the actor, or the person it is about
 	Kind      string     `json:"kind,omitempty"`   // a kind or its noun: "sync.applied", "sync"
+	Source    string     `json:"source,omitempty"` // what a client says it is, or the part before the first colon: "cone:task:approve", "cone"
 	From      time.Time  `json:"from,omitzero"`
 	Until     time.Time  `json:"until,omitzero"` // exclusive
 }
 
 func (f AuditFilter) takes(e store.Event) bool {
 	noun, _, _ := strings.Cut(e.Kind, ".")
+	program, _, _ := strings.Cut(e.Source, ":")
 	return (f.Kind == "" || f.Kind == e.Kind || f.Kind == noun) &&
+		(f.Source == "" || f.Source == e.Source || f.Source == program) &&
 		(f.App == "" || f.App == e.App) &&
 		(f.Connector == "" || f.Connector == e.Connector) &&
 		(f.Person == "" || f.Person == e.Person || f.Person == e.Actor.Person())

@@ -126,6 +126,7 @@ var permits = map[string]string{
 	"ConfigureApp":         "configure configure:app",
 	"ConfigureEntitlement": "configure configure:app",
 	"ConfigurePolicy":      "configure",
+	"PolicyGroups":         "read configure",
 	"AddApp":               "configure",
 	"AddConnector":         "configure configure:app",
 	"ConfigureConnector":   "configure configure:app",
@@ -334,7 +335,7 @@ func (f *permitFixture) call(name string, caller Caller) (err error) {
 
 // takesConnector lists the commands whose first argument is a connector.
 var takesConnector = map[string]bool{"Abilities": true, "Directory": true, "Connector": true, "Syncs": true, "Tasks": true, "HostedSettings": true, "Owners": true, "ConfigureConnector": true, "ConfigureHosted": true,
-	"TestHosted": true, "PauseConnector": true, "SyncNow": true, "Rotate": true, "RevokeCredential": true, "JudgeSync": true, "MayUpload": true, "Actions": true, "AskActions": true, "RunAction": true, "Upload": true}
+	"TestHosted": true, "PauseConnector": true, "RemoveConnector": true, "SyncNow": true, "Rotate": true, "RevokeCredential": true, "JudgeSync": true, "MayUpload": true, "Actions": true, "AskActions": true, "RunAction": true, "Upload": true}
 
 // lacksScope reports whether an error says that a client lacks the scope.
 func lacksScope(err error) bool {

@@ -2,6 +2,8 @@ package govern
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"baton"
 	"baton/console"
@@ -48,4 +50,38 @@ func (c *Console) ConfigurePolicy(ctx context.Context, caller Caller, p console.
 		return err
 	})
 	return saved, err
+}
+
+// PolicyGroups returns the keys of the entitlements whose holders policies ask. One that the newest
+// syncs do not show is missing.
+func (c *Console) PolicyGroups(ctx context.Context, caller Caller, policies ...console.Policy) (keys map[console.Approver]console.EntitlementKey, err error) {
+	err = c.view(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		keys = map[console.Approver]console.EntitlementKey{}
+		if err := seesPolicies(tx, me); err != nil {
+			return err
+		}
+		for _, p := range policies {
+			for _, r := range p.Rules {
+				for _, s := range r.Steps {
+					for _, a := range slices.Concat(s.Ask, s.Fallback, s.Reassign, s.Escalate) {
+						if a.Kind != console.ApproverGroup {
+							continue
+						}
+						m, err := tx.Moment(a.App, time.Time{})
+						if err != nil {
+							return err
+						}
+						switch e, err := tx.EntitlementByID(m, a.Entitlement); {
+						case err == nil:
+							keys[a] = e.Key
+						case baton.KindOf(err) != baton.NotFound:
+							return err
+						}
+					}
+				}
+			}
+		}
+		return nil
+	})
+	return keys, err
 }

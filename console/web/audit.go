@@ -42,7 +42,7 @@ func (c *call) auditFilter() (f govern.AuditFilter, query url.Values, err error)
 		}
 		return v
 	}
-	f.Kind, f.App, f.Connector, f.Person = text("kind"), console.ID(text("app")), console.ID(text("connector")), console.ID(text("person"))
+	f.Kind, f.App, f.Connector, f.Person, f.Source = text("kind"), console.ID(text("app")), console.ID(text("connector")), console.ID(text("person")), text("source")
 	day := func(name string, plus int) (t time.Time, err error) {
 		if s := text(name); s != "" {
 			if t, err = time.Parse(time.DateOnly, s); err != nil {
@@ -78,7 +78,7 @@ func (c *call) audit() (p auditPage, err error) {
 		next.Set("before", strconv.FormatInt(p.Before, 10))
 		p.Next = "/audit?" + next.Encode()
 	}
-	for _, n := range []struct{ name, label string }{{"app", "one application"}, {"connector", "one connector"}, {"person", "one person"}} {
+	for _, n := range []struct{ name, label string }{{"app", "one application"}, {"connector", "one connector"}, {"person", "one person"}, {"source", "one program"}} {
 		if query.Has(n.name) {
 			rest := clone(query)
 			rest.Del(n.name)
