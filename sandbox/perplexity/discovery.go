@@ -3,6 +3,8 @@ package perplexity
 import (
 	"fmt"
 	"net/http"
+
+	"baton/internal/scim"
 )
 
 // discovery answers requests to the endpoints that describe the server.
@@ -27,7 +29,7 @@ func (x *exchange) discovery(resource, id string) *answer {
 		return &answer{status: http.StatusOK, header: scimHeader(), body: e.buf}
 	}
 	for _, o := range all {
-		if o.get("id") == id {
+		if o.Get("id") == id {
 			return x.one(http.StatusOK, o, nil)
 		}
 	}
@@ -67,7 +69,7 @@ func (x *exchange) resourceTypes() []object {
 			{"endpoint", fmt.Sprintf("/%ss", name)}, {"schema", schema},
 			{"meta", object{{"resourceType", "ResourceType"}, {"location", x.base + "/ResourceTypes/" + name}}}}
 	}
-	return []object{describe("User", userURN), describe("Group", groupURN)}
+	return []object{describe("User", scim.UserURN), describe("Group", scim.GroupURN)}
 }
 
 // schemas describes the attributes that the server understands.
@@ -84,7 +86,7 @@ func (x *exchange) schemas() []object {
 		o := object{{"name", name}, {"type", kind}, {"multiValued", multi}, {"required", required}, {"caseExact", name == "externalId"},
 			{"mutability", mutability}, {"returned", "default"}, {"uniqueness", "none"}}
 		if name == "userName" {
-			o.set("uniqueness", "server")
+			o.Set("uniqueness", "server")
 		}
 		if len(subs) > 0 {
 			o = append(o, attr{"subAttributes", subs})
@@ -97,11 +99,11 @@ func (x *exchange) schemas() []object {
 		parts = append(parts, plain(p))
 	}
 	return []object{
-		describe(userURN, "User", field("userName", "string", false, true, false), plain("externalId"), plain("displayName"),
+		describe(scim.UserURN, "User", field("userName", "string", false, true, false), plain("externalId"), plain("displayName"),
 			field("active", "boolean", false, false, false), field("name", "complex", false, false, false, parts...),
 			field("emails", "complex", true, false, false, plain("value"), plain("type"), plain("display"), field("primary", "boolean", false, false, false)),
 			field("groups", "complex", true, false, true, plain("value"), plain("display"), plain("type"))),
-		describe(groupURN, "Group", field("displayName", "string", false, true, false), plain("externalId"),
+		describe(scim.GroupURN, "Group", field("displayName", "string", false, true, false), plain("externalId"),
 			field("members", "complex", true, false, false, plain("value"), plain("display"), plain("type"))),
 	}
 }

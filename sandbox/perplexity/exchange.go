@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"baton/internal/scim"
 	"baton/sandbox/fault"
 )
 
@@ -32,6 +33,9 @@ type failure struct {
 func fail(status int, scimType, format string, args ...any) *failure {
 	return &failure{status: status, scimType: scimType, detail: fmt.Sprintf(format, args...)}
 }
+
+// refused returns the failure for a request that cannot be carried out.
+func refused(err *scim.Error) *failure { return fail(400, err.Type, "%s", err.Detail) }
 
 func (f *failure) answer() *answer {
 	if f.bare {
@@ -398,7 +402,7 @@ func (x *exchange) one(status int, doc object, m *meta) *answer {
 		if x.r.Method == http.MethodGet && strings.Contains(x.r.Header.Get("If-None-Match"), m.etag()) {
 			return &answer{status: http.StatusNotModified, header: http.Header{"Etag": {m.etag()}}}
 		}
-		location, _ := doc.get("meta").(object).get("location").(string)
+		location, _ := doc.Get("meta").(object).Get("location").(string)
 		a.header.Set("Location", location)
 	}
 	e := x.encoder()
@@ -426,7 +430,7 @@ func (x *exchange) document() (object, *failure) {
 	if media = strings.TrimSpace(media); media != "" && media != "application/json" && !strings.HasSuffix(media, "+json") {
 		return nil, fail(415, "", "the body is %s; send %s", media, scimType)
 	}
-	v, err := parseJSON(x.body)
+	v, err := scim.Parse(x.body)
 	if err != nil {
 		return nil, fail(400, "invalidSyntax", "the body is not JSON: %v", err)
 	}
@@ -438,27 +442,27 @@ func (x *exchange) document() (object, *failure) {
 }
 
 // patched applies the body of a PATCH to a document.
-func (x *exchange) patched(doc object) (*patcher, *failure) {
+func (x *exchange) patched(doc object) (*scim.Patcher, *failure) {
 	body, f := x.document()
 	if f != nil {
 		return nil, f
 	}
-	ops, f := parsePatch(body)
-	if f != nil {
-		return nil, f
+	ops, err := scim.ParsePatch(body)
+	if err != nil {
+		return nil, refused(err)
 	}
 	for _, op := range ops {
 		switch faults := x.s.faults; {
-		case op.path != nil && op.path.filter != nil && faults.On("patch-no-filter"):
+		case op.Path != nil && op.Path.Filter != nil && faults.On("patch-no-filter"):
 			return nil, fail(400, "invalidPath", "filters in paths are not supported")
-		case op.path != nil && op.path.attr != "members" && faults.On("patch-no-path"):
+		case op.Path != nil && op.Path.Attr != "members" && faults.On("patch-no-path"):
 			return nil, fail(400, "invalidPath", "paths are not supported")
 		}
 	}
-	p := &patcher{doc: doc}
+	p := &scim.Patcher{Doc: doc}
 	for _, op := range ops {
-		if f := p.apply(op); f != nil {
-			return nil, f
+		if err := p.Apply(op); err != nil {
+			return nil, refused(err)
 		}
 	}
 	return p, nil

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"baton/internal/scim"
 )
 
 // fill reads a user's attributes from a document. Like WorkOS, it is strict when a user is created or
@@ -15,10 +17,10 @@ func (u *user) fill(doc object, lenient bool, missingEmails string) *failure {
 	}
 	for _, a := range doc {
 		var f *failure
-		switch strings.ToLower(a.name) {
+		switch strings.ToLower(a.Name) {
 		case "id", "meta", "groups", "password": // read-only or unused
 		case "schemas":
-			f = checkSchemas(a.value, userURN)
+			f = checkSchemas(a.Value, scim.UserURN)
 		case "username":
 			u.userName, f = text(a)
 		case "externalid":
@@ -54,17 +56,17 @@ func (u *user) fill(doc object, lenient bool, missingEmails string) *failure {
 }
 
 func (u *user) fillName(a attr) *failure {
-	o, ok := a.value.(object)
+	o, ok := a.Value.(object)
 	if !ok {
-		return expected("name", "object", a.value)
+		return expected("name", "object", a.Value)
 	}
 	for _, part := range o {
-		i := slices.IndexFunc(nameParts[:], func(n string) bool { return strings.EqualFold(n, part.name) })
+		i := slices.IndexFunc(nameParts[:], func(n string) bool { return strings.EqualFold(n, part.Name) })
 		if i < 0 {
 			continue
 		}
 		var f *failure
-		if u.name[i], f = text(attr{"name." + part.name, part.value}); f != nil {
+		if u.name[i], f = text(attr{"name." + part.Name, part.Value}); f != nil {
 			return f
 		}
 	}
@@ -73,9 +75,9 @@ func (u *user) fillName(a attr) *failure {
 
 // fillEmails reads the addresses that have a value. It does not check their form.
 func (u *user) fillEmails(a attr, lenient bool) *failure {
-	l, ok := a.value.([]any)
+	l, ok := a.Value.([]any)
 	if !ok {
-		return expected("emails", "array", a.value)
+		return expected("emails", "array", a.Value)
 	}
 	for _, v := range l {
 		o, ok := v.(object)
@@ -85,15 +87,15 @@ func (u *user) fillEmails(a attr, lenient bool) *failure {
 		var e email
 		for _, part := range o {
 			var f *failure
-			switch strings.ToLower(part.name) {
+			switch strings.ToLower(part.Name) {
 			case "value":
-				e.value, f = text(attr{"emails.value", part.value})
+				e.value, f = text(attr{"emails.value", part.Value})
 			case "type":
-				e.kind, f = text(attr{"emails.type", part.value})
+				e.kind, f = text(attr{"emails.type", part.Value})
 			case "display":
-				e.display, f = text(attr{"emails.display", part.value})
+				e.display, f = text(attr{"emails.display", part.Value})
 			case "primary":
-				e.primary, f = boolean(attr{"emails.primary", part.value}, lenient)
+				e.primary, f = boolean(attr{"emails.primary", part.Value}, lenient)
 			}
 			if f != nil {
 				return f
@@ -116,16 +118,16 @@ func (u *user) fillEmails(a attr, lenient bool) *failure {
 func (g *group) fill(doc object, resolve func(string) *user) *failure {
 	for _, a := range doc {
 		var f *failure
-		if !strings.EqualFold(a.name, "members") { // where Entra sends a null $ref
-			f = refuseNulls(a.value, a.name)
+		if !strings.EqualFold(a.Name, "members") { // where Entra sends a null $ref
+			f = refuseNulls(a.Value, a.Name)
 		}
 		if f != nil {
 			return f
 		}
-		switch strings.ToLower(a.name) {
+		switch strings.ToLower(a.Name) {
 		case "id", "meta":
 		case "schemas":
-			f = checkSchemas(a.value, groupURN)
+			f = checkSchemas(a.Value, scim.GroupURN)
 		case "displayname":
 			g.displayName, f = text(a)
 		case "externalid":
@@ -146,9 +148,9 @@ func (g *group) fill(doc object, resolve func(string) *user) *failure {
 }
 
 func resolveMembers(a attr, resolve func(string) *user) ([]*user, *failure) {
-	l, ok := a.value.([]any)
+	l, ok := a.Value.([]any)
 	if !ok {
-		return nil, expected("members", "array", a.value)
+		return nil, expected("members", "array", a.Value)
 	}
 	members := make([]*user, 0, len(l))
 	known := make(map[*user]bool, len(l))
@@ -157,7 +159,7 @@ func resolveMembers(a attr, resolve func(string) *user) ([]*user, *failure) {
 		if !ok {
 			return nil, expected("members", "array of objects", v)
 		}
-		if u := resolve(valueOf(o)); u != nil && !known[u] {
+		if u := resolve(scim.ValueOf(o)); u != nil && !known[u] {
 			known[u] = true
 			members = append(members, u)
 		}
@@ -166,18 +168,18 @@ func resolveMembers(a attr, resolve func(string) *user) ([]*user, *failure) {
 }
 
 func text(a attr) (string, *failure) {
-	s, ok := a.value.(string)
+	s, ok := a.Value.(string)
 	if !ok {
-		return "", expected(a.name, "string", a.value)
+		return "", expected(a.Name, "string", a.Value)
 	}
 	return s, nil
 }
 
 func boolean(a attr, lenient bool) (bool, *failure) {
-	if b, ok := a.value.(bool); ok {
+	if b, ok := a.Value.(bool); ok {
 		return b, nil
 	}
-	if s, ok := a.value.(string); ok && lenient {
+	if s, ok := a.Value.(string); ok && lenient {
 		switch strings.ToLower(s) {
 		case "true":
 			return true, nil
@@ -185,7 +187,7 @@ func boolean(a attr, lenient bool) (bool, *failure) {
 			return false, nil
 		}
 	}
-	return false, expected(a.name, "boolean", a.value)
+	return false, expected(a.Name, "boolean", a.Value)
 }
 
 func expected(name, kind string, got any) *failure {
@@ -215,11 +217,11 @@ func refuseNulls(v any, path string) *failure {
 		return expected(path, "string", nil)
 	case object:
 		for _, a := range v {
-			at := a.name
+			at := a.Name
 			if path != "" {
-				at = path + "." + a.name
+				at = path + "." + a.Name
 			}
-			if f := refuseNulls(a.value, at); f != nil {
+			if f := refuseNulls(a.Value, at); f != nil {
 				return f
 			}
 		}
@@ -234,7 +236,7 @@ func refuseNulls(v any, path string) *failure {
 }
 
 func checkSchemas(v any, want string) *failure {
-	if slices.ContainsFunc(elements(v), func(s any) bool { t, ok := s.(string); return ok && strings.EqualFold(t, want) }) {
+	if slices.ContainsFunc(scim.Elements(v), func(s any) bool { t, ok := s.(string); return ok && strings.EqualFold(t, want) }) {
 		return nil
 	}
 	return fail(400, "invalidSyntax", "schemas does not contain %q", want)

@@ -3,6 +3,8 @@ package perplexity
 import (
 	"net/http"
 	"slices"
+
+	"baton/internal/scim"
 )
 
 // member is one entry of a group's members, or of a user's groups, in the form that the server writes.
@@ -26,7 +28,7 @@ func (g *group) attribute(name string) any {
 	case "meta":
 		return g.meta.object("Group", "")
 	}
-	return g.extra.get(name)
+	return g.extra.Get(name)
 }
 
 // memberList returns the members with value as the function for their ids.
@@ -61,7 +63,7 @@ func (g *group) writable(value func(*user) string) object {
 // groupDocument returns the group as the server shows it, in a list or alone.
 func (x *exchange) groupDocument(g *group, listed bool) object {
 	f := x.s.faults
-	o := object{{"schemas", []any{groupURN}}, {"id", g.id}}
+	o := object{{"schemas", []any{scim.GroupURN}}, {"id", g.id}}
 	if g.externalID != "" {
 		o = append(o, attr{"externalId", g.externalID})
 	}
@@ -143,8 +145,8 @@ func (x *exchange) listGroups() *answer {
 	if slices.ContainsFunc(rows, x.tooBig) {
 		return tooBig().answer()
 	}
-	candidates := func(path attrPath, value string) ([]*group, bool) {
-		if path.attr != "members" || !path.namesValue() || x.past != nil {
+	candidates := func(path scim.Path, value string) ([]*group, bool) {
+		if path.Attr != "members" || !path.NamesValue() || x.past != nil {
 			return nil, false
 		}
 		if u := x.s.userByID[value]; u != nil && x.visible(u) {
@@ -209,25 +211,25 @@ func (x *exchange) replaceGroup(g *group) *answer {
 }
 
 func (x *exchange) patchGroup(g *group) *answer {
-	p, f := x.patched(g.writable(x.s.memberValue).clone())
+	p, f := x.patched(g.writable(x.s.memberValue).Clone())
 	if f != nil {
 		return f.answer()
 	}
 	faults := x.s.faults
 	switch {
-	case p.repeated > 0 && faults.On("duplicate-add-409"):
+	case p.Repeated > 0 && faults.On("duplicate-add-409"):
 		return fail(409, "uniqueness", "the user is already a member of the group").answer()
-	case p.missing > 0 && faults.On("absent-remove-404"):
+	case p.Missing > 0 && faults.On("absent-remove-404"):
 		return fail(404, "", "the user is not a member of the group").answer()
-	case p.missing > 0 && faults.On("absent-remove-412"):
+	case p.Missing > 0 && faults.On("absent-remove-412"):
 		return fail(412, "", "the user is not a member of the group").answer()
 	}
 	next := &group{}
-	if f := next.fill(p.doc, x.member(g)); f != nil {
+	if f := next.fill(p.Doc, x.member(g)); f != nil {
 		return f.answer()
 	}
 	next.members = x.s.faultyChange(g.members, next.members)
-	next.unknownMembers = x.unknownIn(p.doc)
+	next.unknownMembers = x.unknownIn(p.Doc)
 	if x.s.carriesOut() {
 		x.s.updateGroup(g, next)
 	}
@@ -275,7 +277,7 @@ func setOf(users []*user) map[*user]bool {
 }
 
 func (s *Server) updateGroup(g, next *group) {
-	changed := g.displayName != next.displayName || g.externalID != next.externalID || !equalValue(g.extra, next.extra)
+	changed := g.displayName != next.displayName || g.externalID != next.externalID || !scim.Equal(g.extra, next.extra)
 	if changed {
 		s.remember(g, nil)
 		g.displayName, g.externalID, g.extra = next.displayName, next.externalID, next.extra

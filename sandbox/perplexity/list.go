@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"baton/internal/scim"
 )
 
 const (
@@ -32,14 +34,14 @@ type window struct {
 // listOf answers a list request over rows. candidates narrows the rows for a filter that is a single
 // equality, if an index exists; the filter is still evaluated. It also returns the rows of the page if that
 // is the first of an unfiltered list.
-func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T, bool), render func(T) object) (*answer, []T) {
+func listOf[T row](x *exchange, rows []T, candidates func(scim.Path, string) ([]T, bool), render func(T) object) (*answer, []T) {
 	faults := x.s.faults
 	source := x.query.Get("filter")
 	if source != "" && !faults.On("filter-ignored") {
 		if faults.On("filter-unsupported") {
 			return fail(501, "", "filters are not supported").answer(), nil
 		}
-		f, err := parseFilter(source)
+		f, err := scim.ParseFilter(source)
 		if err != nil {
 			return fail(400, "invalidFilter", "%v", err).answer(), nil
 		}
@@ -88,22 +90,22 @@ func listOf[T row](x *exchange, rows []T, candidates func(attrPath, string) ([]T
 			}
 			doc := x.fields.apply(render(r))
 			if i == 1 && faults.On("missing-id") {
-				doc.remove("id")
+				doc.Remove("id")
 			}
 			e.value(doc)
 		}
 	}), first
 }
 
-func choose[T row](rows []T, f *filter, candidates func(attrPath, string) ([]T, bool), exact bool) []T {
-	if value, ok := f.value.(string); ok && f.op == "eq" && !exact {
-		if narrowed, ok := candidates(f.path, value); ok {
+func choose[T row](rows []T, f *scim.Filter, candidates func(scim.Path, string) ([]T, bool), exact bool) []T {
+	if value, ok := f.Value.(string); ok && f.Op == "eq" && !exact {
+		if narrowed, ok := candidates(f.Path, value); ok {
 			rows = narrowed
 		}
 	}
 	var chosen []T
 	for _, r := range rows {
-		if f.matches(r.attribute, exact) {
+		if f.Matches(r.attribute, exact) {
 			chosen = append(chosen, r)
 		}
 	}
@@ -251,16 +253,16 @@ func (e *encoder) number(name string, n int) {
 }
 
 // fields holds the attributes selected by a request (RFC 7644 section 3.9).
-type fields struct{ only, without []attrPath }
+type fields struct{ only, without []scim.Path }
 
 func (x *exchange) parseFields() *failure {
-	for param, into := range map[string]*[]attrPath{"attributes": &x.fields.only, "excludedAttributes": &x.fields.without} {
+	for param, into := range map[string]*[]scim.Path{"attributes": &x.fields.only, "excludedAttributes": &x.fields.without} {
 		for _, name := range strings.FieldsFunc(x.query.Get(param), func(r rune) bool { return r == ',' || r == ' ' }) {
-			path, err := parsePath(name)
-			if err != nil || path.filter != nil {
+			path, err := scim.ParsePath(name)
+			if err != nil || path.Filter != nil {
 				return fail(400, "invalidValue", "%s: %q is not an attribute name", param, name)
 			}
-			*into = append(*into, path.attrPath)
+			*into = append(*into, path.Path)
 		}
 	}
 	return nil
@@ -269,11 +271,11 @@ func (x *exchange) parseFields() *failure {
 // wants reports whether the attribute, or a part of it, is selected.
 func (f fields) wants(name string) bool {
 	for _, p := range f.without {
-		if p.sub == "" && strings.EqualFold(p.attr, name) {
+		if p.Sub == "" && strings.EqualFold(p.Attr, name) {
 			return false
 		}
 	}
-	return len(f.only) == 0 || slices.ContainsFunc(f.only, func(p attrPath) bool { return strings.EqualFold(p.attr, name) })
+	return len(f.only) == 0 || slices.ContainsFunc(f.only, func(p scim.Path) bool { return strings.EqualFold(p.Attr, name) })
 }
 
 // apply keeps the selected attributes, the id and the schemas.
@@ -283,10 +285,10 @@ func (f fields) apply(o object) object {
 	}
 	var shown object
 	for _, a := range o {
-		if a.name == "id" || a.name == "schemas" {
+		if a.Name == "id" || a.Name == "schemas" {
 			shown = append(shown, a)
-		} else if f.wants(a.name) {
-			shown = append(shown, attr{a.name, f.inside(a)})
+		} else if f.wants(a.Name) {
+			shown = append(shown, attr{a.Name, f.inside(a)})
 		}
 	}
 	return shown
@@ -298,13 +300,13 @@ func (f fields) inside(a attr) any {
 	keep := func(sub string) bool {
 		wanted, narrowed := false, false
 		for _, p := range f.only {
-			if strings.EqualFold(p.attr, a.name) {
-				narrowed = narrowed || p.sub != ""
-				wanted = wanted || p.sub == "" || strings.EqualFold(p.sub, sub)
+			if strings.EqualFold(p.Attr, a.Name) {
+				narrowed = narrowed || p.Sub != ""
+				wanted = wanted || p.Sub == "" || strings.EqualFold(p.Sub, sub)
 			}
 		}
-		return (!narrowed || wanted) && !slices.ContainsFunc(f.without, func(p attrPath) bool {
-			return strings.EqualFold(p.attr, a.name) && strings.EqualFold(p.sub, sub)
+		return (!narrowed || wanted) && !slices.ContainsFunc(f.without, func(p scim.Path) bool {
+			return strings.EqualFold(p.Attr, a.Name) && strings.EqualFold(p.Sub, sub)
 		})
 	}
 	prune := func(v any) any {
@@ -312,14 +314,14 @@ func (f fields) inside(a attr) any {
 		if !ok {
 			return v
 		}
-		return slices.DeleteFunc(slices.Clone(o), func(s attr) bool { return !keep(s.name) })
+		return slices.DeleteFunc(slices.Clone(o), func(s attr) bool { return !keep(s.Name) })
 	}
-	if l, ok := a.value.([]any); ok {
+	if l, ok := a.Value.([]any); ok {
 		pruned := make([]any, len(l))
 		for i, v := range l {
 			pruned[i] = prune(v)
 		}
 		return pruned
 	}
-	return prune(a.value)
+	return prune(a.Value)
 }

@@ -1,136 +1,19 @@
 package perplexity
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
-	"slices"
 	"strconv"
 	"strings"
 
+	"baton/internal/scim"
 	"baton/sandbox/fault"
 )
 
-// attr is one attribute of a resource or of a complex value.
-type attr struct {
-	name  string
-	value any // nil, bool, string, int, json.Number, object, []any, []member or memberList
-}
-
-// object is a JSON object in SCIM's sense: ordered, with case-insensitive names. Objects are short, so a scan
-// is faster than a map.
-type object []attr
-
-func (o object) get(name string) any {
-	if i := o.find(name); i >= 0 {
-		return o[i].value
-	}
-	return nil
-}
-
-func (o object) find(name string) int {
-	for i := range o {
-		if strings.EqualFold(o[i].name, name) {
-			return i
-		}
-	}
-	return -1
-}
-
-func (o *object) set(name string, value any) {
-	if i := o.find(name); i >= 0 {
-		(*o)[i].value = value
-		return
-	}
-	*o = append(*o, attr{name, value})
-}
-
-func (o *object) remove(name string) {
-	if i := o.find(name); i >= 0 {
-		*o = slices.Delete(*o, i, i+1)
-	}
-}
-
-// clone copies the object and everything below it.
-func (o object) clone() object { return copyValue(o).(object) }
-
-func copyValue(v any) any {
-	switch v := v.(type) {
-	case object:
-		c := make(object, len(v))
-		for i, a := range v {
-			c[i] = attr{a.name, copyValue(a.value)}
-		}
-		return c
-	case []any:
-		c := make([]any, len(v))
-		for i, e := range v {
-			c[i] = copyValue(e)
-		}
-		return c
-	}
-	return v
-}
-
-// equalValue compares two values, ignoring the order of attributes.
-func equalValue(a, b any) bool {
-	switch a := a.(type) {
-	case object:
-		b, ok := b.(object)
-		if !ok || len(a) != len(b) {
-			return false
-		}
-		for _, at := range a {
-			if i := b.find(at.name); i < 0 || !equalValue(at.value, b[i].value) {
-				return false
-			}
-		}
-		return true
-	case []any:
-		b, ok := b.([]any)
-		return ok && slices.EqualFunc(a, b, equalValue)
-	case []member, memberList:
-		return false // only written, never compared
-	}
-	switch b.(type) {
-	case object, []any, []member, memberList:
-		return false
-	}
-	return a == b
-}
-
-// parseJSON parses one JSON value. It sorts objects by name, so that an unknown attribute is always written
-// in the same order.
-func parseJSON(b []byte) (any, error) {
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	var v any
-	if err := dec.Decode(&v); err != nil {
-		return nil, err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is something after the JSON value")
-	}
-	return ordered(v), nil
-}
-
-func ordered(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		o := make(object, 0, len(v))
-		for name, value := range v {
-			o = append(o, attr{name, ordered(value)})
-		}
-		slices.SortFunc(o, func(a, b attr) int { return strings.Compare(a.name, b.name) })
-		return o
-	case []any:
-		for i := range v {
-			v[i] = ordered(v[i])
-		}
-	}
-	return v
-}
+// The values of an object here can also be a []member or a memberList, which are only written.
+type (
+	object = scim.Object
+	attr   = scim.Attr
+)
 
 // encoder appends JSON. It is fast, because a page of groups can hold a hundred thousand members, and writes
 // the variants of JSON that faults select.
@@ -167,8 +50,8 @@ func (e *encoder) value(v any) {
 			if i > 0 {
 				e.buf = append(e.buf, ',')
 			}
-			e.name(a.name)
-			e.value(a.value)
+			e.name(a.Name)
+			e.value(a.Value)
 		}
 		e.buf = append(e.buf, '}')
 	case []any:

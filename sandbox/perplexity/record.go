@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"baton/internal/scim"
 	"baton/sandbox/fault"
 )
 
@@ -60,14 +61,14 @@ func (x *exchange) created(u *user) *answer {
 	doc := x.userDocument(u)
 	if f.Has("create-other-id") {
 		if other := x.another(u.userName); other != nil && f.On("create-other-id") {
-			doc.set("id", other.id)
+			doc.Set("id", other.id)
 		}
 	}
 	switch {
 	case f.On("create-empty"):
 		return &answer{status: status, header: http.Header{}}
 	case f.On("create-id-only"):
-		id, _ := doc.get("id").(string)
+		id, _ := doc.Get("id").(string)
 		doc = object{{"id", id}}
 		return x.one(status, doc, nil)
 	}
@@ -83,11 +84,11 @@ func (x *exchange) searchedFor(userName string) {
 
 // noteSearch records the userName of a search, even if the filter is ignored or refused.
 func (x *exchange) noteSearch() {
-	f, err := parseFilter(x.query.Get("filter"))
-	if err != nil || f.op != "eq" || f.path != (attrPath{attr: "username"}) {
+	f, err := scim.ParseFilter(x.query.Get("filter"))
+	if err != nil || f.Op != "eq" || f.Path != (scim.Path{Attr: "username"}) {
 		return
 	}
-	if name, ok := f.value.(string); ok {
+	if name, ok := f.Value.(string); ok {
 		x.searchedFor(name)
 	}
 }
@@ -98,8 +99,8 @@ func (x *exchange) borrow(u *user, o *object) {
 	if name == "" || x.s.faults.Has("no-email") || !x.s.faults.Has("borrowed-address") || x.another(name) != u || !x.s.faults.On("borrowed-address") {
 		return
 	}
-	emails, _ := o.get("emails").([]any)
-	o.set("emails", append(slices.Clone(emails), object{{"value", name}, {"type", "other"}, {"primary", false}}))
+	emails, _ := o.Get("emails").([]any)
+	o.Set("emails", append(slices.Clone(emails), object{{"value", name}, {"type", "other"}, {"primary", false}}))
 }
 
 // lookAlike returns the user shown for a search for a userName that nobody has, or nil. It writes the name in
@@ -124,9 +125,9 @@ func (x *exchange) unknownIn(doc object) (ids []string) {
 	if !x.s.faults.Has("any-member") {
 		return nil
 	}
-	for _, v := range elements(doc.get("members")) {
+	for _, v := range scim.Elements(doc.Get("members")) {
 		if o, ok := v.(object); ok {
-			if id := valueOf(o); id != "" && x.s.userByID[id] == nil && x.userByValue(id) == nil && !slices.Contains(ids, id) && x.s.faults.On("any-member") {
+			if id := scim.ValueOf(o); id != "" && x.s.userByID[id] == nil && x.userByValue(id) == nil && !slices.Contains(ids, id) && x.s.faults.On("any-member") {
 				ids = append(ids, id)
 			}
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"baton/internal/scim"
 )
 
 // nameParts lists the attributes of a name in the order in which they are written.
@@ -42,7 +44,7 @@ func (u *user) attribute(name string) any {
 	case "meta":
 		return u.meta.object("User", "")
 	}
-	return u.extra.get(name)
+	return u.extra.Get(name)
 }
 
 // writable returns the attributes that a client may change. A PATCH is applied to them.
@@ -113,22 +115,22 @@ func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.
 func (x *exchange) userDocument(u *user) object {
 	f := x.s.faults
 	o := make(object, 0, 16+len(u.extra))
-	o = append(o, attr{"schemas", []any{userURN}}, attr{"id", u.id})
+	o = append(o, attr{"schemas", []any{scim.UserURN}}, attr{"id", u.id})
 	o = u.appendWritable(o)
 	for _, a := range u.extra {
-		if strings.HasPrefix(a.name, "urn:") {
-			o[0].value = append(o[0].value.([]any), a.name)
+		if strings.HasPrefix(a.Name, "urn:") {
+			o[0].Value = append(o[0].Value.([]any), a.Name)
 		}
 	}
 	if f.On("missing-active") {
-		o.remove("active")
+		o.Remove("active")
 	}
 	if f.On("no-email") {
-		o.remove("emails")
+		o.Remove("emails")
 	}
 	x.borrow(u, &o)
 	if s := x.s; s.faults.Has("shared-names") && len(s.users) > 1 && u == s.users[0] && s.faults.On("shared-names") {
-		o.set("externalId", s.users[1].userName)
+		o.Set("externalId", s.users[1].userName)
 	}
 	if !f.On("no-groups-attribute") && x.fields.wants("groups") {
 		memberships := make([]member, len(u.groups))
@@ -145,7 +147,7 @@ func (x *exchange) userDocument(u *user) object {
 
 func withNulls(o object, names ...string) object {
 	for _, name := range names {
-		if o.find(name) < 0 {
+		if o.Find(name) < 0 {
 			o = append(o, attr{name, nil})
 		}
 	}
@@ -190,9 +192,9 @@ func (x *exchange) listUsers() *answer {
 	x.noteSearch()
 	x.s.faults.On("similar-ids")
 	rows := x.users()
-	candidates := func(path attrPath, value string) ([]*user, bool) {
+	candidates := func(path scim.Path, value string) ([]*user, bool) {
 		switch {
-		case path == attrPath{attr: "username"} && x.past == nil:
+		case path == scim.Path{Attr: "username"} && x.past == nil:
 			if u := x.lookAlike(value); u != nil {
 				return []*user{u}, true
 			}
@@ -201,7 +203,7 @@ func (x *exchange) listUsers() *answer {
 				return nil, true
 			}
 			return []*user{u}, true
-		case path.attr == "groups" && path.namesValue() && x.past == nil:
+		case path.Attr == "groups" && path.NamesValue() && x.past == nil:
 			g := x.s.groupByID[value]
 			if g == nil {
 				return nil, true
@@ -285,7 +287,7 @@ func (x *exchange) createUser() *answer {
 }
 
 func (x *exchange) refuseCreation(doc object, f *failure) *answer {
-	name, _ := doc.get("userName").(string)
+	name, _ := doc.Get("userName").(string)
 	if x.s.faults.On("held-row-on-reject") && name != "" && f.status == 400 {
 		x.s.held[strings.ToLower(name)] = true
 	}
@@ -356,7 +358,7 @@ func (x *exchange) replaceUser(u *user) *answer {
 }
 
 func (x *exchange) patchUser(u *user) *answer {
-	p, f := x.patched(u.writable().clone())
+	p, f := x.patched(u.writable().Clone())
 	if f != nil {
 		return f.answer()
 	}
@@ -364,7 +366,7 @@ func (x *exchange) patchUser(u *user) *answer {
 	if len(u.emails) == 0 {
 		missing = "" // unchanged
 	}
-	if f := next.fill(p.doc, true, missing); f != nil {
+	if f := next.fill(p.Doc, true, missing); f != nil {
 		return f.answer()
 	}
 	if x.s.carriesOut() {
@@ -397,7 +399,7 @@ func (s *Server) change(u, next *user) *failure {
 }
 
 func (s *Server) update(u, next *user) {
-	if equalValue(u.writable(), next.writable()) {
+	if scim.Equal(u.writable(), next.writable()) {
 		return
 	}
 	s.remember(nil, u)

@@ -1,4 +1,4 @@
-package perplexity
+package scim
 
 import (
 	"cmp"
@@ -9,17 +9,21 @@ import (
 	"time"
 )
 
-// filter is a parsed filter (RFC 7644 section 3.4.2.2).
-type filter struct {
-	op          string // "and", "or", "not", "[]" (a value path), "pr", or a comparison
-	left, right *filter
-	path        attrPath // of a comparison, "pr" or "[]"; attr is in lower case
-	value       any      // of a comparison: string, bool, json.Number or nil
+// Filter is a parsed filter (RFC 7644 section 3.4.2.2).
+type Filter struct {
+	Op          string // "and", "or", "not", "[]" (a value path), "pr", or a comparison
+	Left, Right *Filter
+	Path        Path // of a comparison, "pr" or "[]"; Attr is in lower case
+	Value       any  // of a comparison: string, bool, json.Number or nil
 }
 
-// attrPath names an attribute or a part of a complex one. For an attribute of an extension, attr is the
+// Path names an attribute or a part of a complex one. For an attribute of an extension, Attr is the
 // extension's URN.
-type attrPath struct{ attr, sub string }
+type Path struct {
+	Attr, Sub string
+	// Part is the part of a complex attribute of an extension, for example the value of a manager.
+	Part string
+}
 
 // Limits on the cost of parsing a filter.
 const (
@@ -27,15 +31,16 @@ const (
 	maxFilterDepth = 64
 )
 
+// The URNs of the standard schemas. CoreURN is the beginning of those of resources.
 const (
-	coreURN       = "urn:ietf:params:scim:schemas:core:2.0:"
-	userURN       = coreURN + "User"
-	groupURN      = coreURN + "Group"
-	enterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
+	CoreURN       = "urn:ietf:params:scim:schemas:core:2.0:"
+	UserURN       = CoreURN + "User"
+	GroupURN      = CoreURN + "Group"
+	EnterpriseURN = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
 )
 
-// parseFilter parses a whole filter expression.
-func parseFilter(s string) (*filter, error) {
+// ParseFilter parses a whole filter expression.
+func ParseFilter(s string) (*Filter, error) {
 	if len(s) > maxFilterBytes {
 		return nil, fmt.Errorf("the filter is longer than %d bytes", maxFilterBytes)
 	}
@@ -101,20 +106,20 @@ func (p *filterParser) byte(c byte) bool {
 	return false
 }
 
-func (p *filterParser) or(depth int) (*filter, error)  { return p.chain("or", p.and, depth) }
-func (p *filterParser) and(depth int) (*filter, error) { return p.chain("and", p.term, depth) }
+func (p *filterParser) or(depth int) (*Filter, error)  { return p.chain("or", p.and, depth) }
+func (p *filterParser) and(depth int) (*Filter, error) { return p.chain("and", p.term, depth) }
 
-func (p *filterParser) chain(op string, next func(int) (*filter, error), depth int) (*filter, error) {
+func (p *filterParser) chain(op string, next func(int) (*Filter, error), depth int) (*Filter, error) {
 	f, err := next(depth)
 	for err == nil && p.keyword(op) {
-		var right *filter
+		var right *Filter
 		right, err = next(depth)
-		f = &filter{op: op, left: f, right: right}
+		f = &Filter{Op: op, Left: f, Right: right}
 	}
 	return f, err
 }
 
-func (p *filterParser) term(depth int) (*filter, error) {
+func (p *filterParser) term(depth int) (*Filter, error) {
 	if depth > maxFilterDepth {
 		return nil, fmt.Errorf("the filter nests deeper than %d", maxFilterDepth)
 	}
@@ -123,7 +128,7 @@ func (p *filterParser) term(depth int) (*filter, error) {
 			return nil, p.unexpected(`"("`)
 		}
 		f, err := p.term(depth + 1)
-		return &filter{op: "not", left: f}, err
+		return &Filter{Op: "not", Left: f}, err
 	}
 	if p.byte('(') {
 		f, err := p.or(depth + 1)
@@ -135,24 +140,24 @@ func (p *filterParser) term(depth int) (*filter, error) {
 	return p.attribute(depth)
 }
 
-func (p *filterParser) attribute(depth int) (*filter, error) {
+func (p *filterParser) attribute(depth int) (*Filter, error) {
 	path, err := p.attrPath()
 	if err != nil {
 		return nil, err
 	}
-	path.attr = strings.ToLower(path.attr)
+	path.Attr = strings.ToLower(path.Attr)
 	if p.byte('[') {
 		f, err := p.or(depth + 1)
 		if err == nil && !p.byte(']') {
 			err = p.unexpected(`"]"`)
 		}
-		return &filter{op: "[]", path: path, left: f}, err
+		return &Filter{Op: "[]", Path: path, Left: f}, err
 	}
 	before := p.at
 	op := strings.ToLower(p.word())
 	switch op {
 	case "pr":
-		return &filter{op: op, path: path}, nil
+		return &Filter{Op: op, Path: path}, nil
 	case "eq", "ne", "co", "sw", "ew", "gt", "ge", "lt", "le":
 	default:
 		p.at = before
@@ -168,41 +173,46 @@ func (p *filterParser) attribute(depth int) (*filter, error) {
 	if !text && (op == "co" || op == "sw" || op == "ew") || !text && !number && op != "eq" && op != "ne" {
 		return nil, fmt.Errorf("%s cannot be compared with %v", op, value)
 	}
-	return &filter{op: op, path: path, value: value}, nil
+	return &Filter{Op: op, Path: path, Value: value}, nil
 }
 
-func (p *filterParser) attrPath() (attrPath, error) {
+func (p *filterParser) attrPath() (Path, error) {
 	p.space()
 	from := p.at
 	path, err := splitPath(p.word())
 	if err != nil {
 		p.at = from
-		return attrPath{}, p.unexpected("an attribute name")
+		return Path{}, p.unexpected("an attribute name")
 	}
 	return path, nil
 }
 
 // splitPath splits a name. Dots in a URN such as "2.0" are not separators, so everything up to the last colon
 // is the schema.
-func splitPath(name string) (attrPath, error) {
-	if len(name) > len(coreURN) && strings.EqualFold(name[:len(coreURN)], coreURN) {
-		_, rest, found := strings.Cut(name[len(coreURN):], ":")
+func splitPath(name string) (Path, error) {
+	if len(name) > len(CoreURN) && strings.EqualFold(name[:len(CoreURN)], CoreURN) {
+		_, rest, found := strings.Cut(name[len(CoreURN):], ":")
 		if !found {
-			return attrPath{}, errors.New("a schema without an attribute")
+			return Path{}, errors.New("a schema without an attribute")
 		}
 		name = rest
 	}
-	if strings.EqualFold(name, enterpriseURN) {
-		return attrPath{attr: enterpriseURN}, nil
+	if strings.EqualFold(name, EnterpriseURN) {
+		return Path{Attr: EnterpriseURN}, nil
 	}
 	if i := strings.LastIndexByte(name, ':'); i > 0 && i < len(name)-1 {
-		return attrPath{attr: name[:i], sub: name[i+1:]}, nil
+		path := Path{Attr: name[:i]}
+		var dotted bool
+		if path.Sub, path.Part, dotted = strings.Cut(name[i+1:], "."); path.Sub == "" || dotted && path.Part == "" || strings.Contains(path.Part, ".") {
+			return Path{}, errors.New("not an attribute name")
+		}
+		return path, nil
 	}
 	head, sub, dotted := strings.Cut(name, ".")
 	if head == "" || dotted && sub == "" || strings.ContainsAny(name, ":") || strings.Contains(sub, ".") || head[0] >= '0' && head[0] <= '9' {
-		return attrPath{}, errors.New("not an attribute name")
+		return Path{}, errors.New("not an attribute name")
 	}
-	return attrPath{attr: head, sub: sub}, nil
+	return Path{Attr: head, Sub: sub}, nil
 }
 
 func (p *filterParser) literal() (any, error) {
@@ -244,50 +254,53 @@ func (p *filterParser) literal() (any, error) {
 	return n, nil
 }
 
-// matches evaluates the filter on a resource or a complex value, whose attributes get returns. If exact is
+// Matches evaluates the filter on a resource or a complex value, whose attributes get returns. If exact is
 // true, every comparison of strings is case-sensitive.
-func (f *filter) matches(get func(string) any, exact bool) bool {
-	switch f.op {
+func (f *Filter) Matches(get func(string) any, exact bool) bool {
+	switch f.Op {
 	case "and":
-		return f.left.matches(get, exact) && f.right.matches(get, exact)
+		return f.Left.Matches(get, exact) && f.Right.Matches(get, exact)
 	case "or":
-		return f.left.matches(get, exact) || f.right.matches(get, exact)
+		return f.Left.Matches(get, exact) || f.Right.Matches(get, exact)
 	case "not":
-		return !f.left.matches(get, exact)
+		return !f.Left.Matches(get, exact)
 	case "ne":
 		eq := *f
-		eq.op = "eq"
-		return !eq.matches(get, exact)
+		eq.Op = "eq"
+		return !eq.Matches(get, exact)
 	case "[]":
-		for _, v := range elements(get(f.path.attr)) {
-			if o, ok := v.(object); ok && f.left.matches(o.get, exact) {
+		for _, v := range Elements(get(f.Path.Attr)) {
+			if o, ok := v.(Object); ok && f.Left.Matches(o.Get, exact) {
 				return true
 			}
 		}
 		return false
 	}
-	exact = exact || f.path.caseExact()
+	exact = exact || f.Path.caseExact()
 	present := false
-	for _, v := range f.path.values(get) {
+	for _, v := range f.Path.values(get) {
 		present = true
-		if f.op == "pr" || compare(f.op, v, f.value, exact, f.path.attr == "meta") {
+		if f.Op == "pr" || compare(f.Op, v, f.Value, exact, f.Path.Attr == "meta") {
 			return true
 		}
 	}
-	return !present && f.op == "eq" && f.value == nil
+	return !present && f.Op == "eq" && f.Value == nil
 }
 
 // values returns the present values of the path. A complex value without a sub-attribute in the path is
 // represented by its "value".
-func (p attrPath) values(get func(string) any) []any {
+func (p Path) values(get func(string) any) []any {
 	var found []any
-	for _, v := range elements(get(p.attr)) {
-		if o, ok := v.(object); ok {
+	for _, v := range Elements(get(p.Attr)) {
+		if o, ok := v.(Object); ok {
 			switch {
-			case p.sub != "":
-				v = o.get(p.sub)
-			case o.get("value") != nil:
-				v = o.get("value")
+			case p.Sub != "":
+				v = o.Get(p.Sub)
+				if part, ok := v.(Object); ok {
+					v = part.Get(cmp.Or(p.Part, "value"))
+				}
+			case o.Get("value") != nil:
+				v = o.Get("value")
 			}
 		}
 		if v != nil && v != "" {
@@ -299,29 +312,18 @@ func (p attrPath) values(get func(string) any) []any {
 
 // caseExact reports whether the standard requires a case-sensitive comparison for the attribute: identifiers
 // and metadata.
-func (p attrPath) caseExact() bool {
-	switch p.attr {
+func (p Path) caseExact() bool {
+	switch p.Attr {
 	case "id", "externalid", "meta":
 		return true
 	case "members", "groups":
-		return p.namesValue()
+		return p.NamesValue()
 	}
 	return false
 }
 
-// namesValue reports whether the path denotes the "value" of a multi-valued attribute.
-func (p attrPath) namesValue() bool { return p.sub == "" || strings.EqualFold(p.sub, "value") }
-
-// elements returns the values of an attribute, single or multi-valued.
-func elements(v any) []any {
-	switch v := v.(type) {
-	case nil:
-		return nil
-	case []any:
-		return v
-	}
-	return []any{v}
-}
+// NamesValue reports whether the path denotes the "value" of a multi-valued attribute.
+func (p Path) NamesValue() bool { return p.Sub == "" || strings.EqualFold(p.Sub, "value") }
 
 func compare(op string, have, want any, exact, timestamps bool) bool {
 	switch have := have.(type) {
