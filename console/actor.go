@@ -43,6 +43,8 @@ func (a Actor) Name(person string) string {
 		return person
 	case ActorConnector:
 		return "the connector"
+	case ActorDirectory:
+		return "the identity provider"
 	case ActorAutomation:
 		return "an automation"
 	}

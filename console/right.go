@@ -44,6 +44,7 @@ var (
 	ConfigureApps       = Right{Do: "change the settings of applications", AppOwner: true, Roles: []ConsoleRole{SuperAdministrator}}
 	ConfigureSettings   = Right{Do: "change the settings of the console", Roles: []ConsoleRole{SuperAdministrator}}
 	ManagePeople        = Right{Do: "add, invite, change and disable people", Roles: []ConsoleRole{SuperAdministrator}}
+	ManageSCIM          = Right{Do: "connect identity providers that push people", Roles: []ConsoleRole{SuperAdministrator}}
 	ConfigureSignIn     = Right{Do: "change how people sign in", Roles: []ConsoleRole{SuperAdministrator}}
 	ManageWebhooks      = Right{Do: "manage webhooks", Roles: []ConsoleRole{SuperAdministrator}}
 	ManageClients       = Right{Do: "make API credentials for services, and revoke those of others", Roles: []ConsoleRole{SuperAdministrator}}

@@ -35,6 +35,7 @@ func TestRights(t *testing.T) {
 		{"ConfigureApps", ConfigureApps, "app-owner S"},
 		{"ManagePeople", ManagePeople, "S"},
 		{"ManageWebhooks", ManageWebhooks, "S"},
+		{"ManageSCIM", ManageSCIM, "S"},
 		{"ConfigureSignIn", ConfigureSignIn, "S"},
 		{"ChangeRoles", ChangeRoles, "S"},
 		{"SeeRequests", SeeRequests, "app-owner a s S"},

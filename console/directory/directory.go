@@ -1,5 +1,5 @@
 // Package directory creates and updates people: from the accounts of connectors that are marked as
-// directories, and from CSV files. Accounts of other connectors never create people.
+// directories, from users that identity providers push, and from CSV files. Accounts of other connectors never create people.
 package directory
 
 import (
@@ -24,10 +24,24 @@ type Result struct {
 // batch limits the accounts of one transaction.
 const batch = 50
 
+// source is a directory, in what is the same for all kinds of them.
+type source struct {
+	stream    console.Stream
+	connector console.ID // "" if it is none
+	// manager returns the person whom the directory names; "" if unknown.
+	manager func(tx *store.Tx, x shown) (console.ID, error)
+}
+
 // shown is an account of a directory with its data.
 type shown struct {
-	account store.Resource
-	entry   console.DirectoryEntry
+	key   console.ResourceKey
+	typ   string // of a connector's account
+	entry console.DirectoryEntry
+}
+
+// sourceOf returns a connector as a directory.
+func sourceOf(con console.Connector) source {
+	return source{con.Stream, con.ID, func(tx *store.Tx, x shown) (console.ID, error) { return managerOf(tx, con, x) }}
 }
 
 // Sync updates people from the newest applied full sync of a directory. It can be repeated.
@@ -68,7 +82,7 @@ func Sync(ctx context.Context, s *store.Store, by console.By, id console.ID) (r 
 	for part := range slices.Chunk(plan, batch) {
 		if err := update(func(tx *store.Tx, r *Result) error {
 			for _, x := range part {
-				if err := follow(tx, con, x, r); err != nil {
+				if err := follow(tx, sourceOf(con), x, r); err != nil {
 					return err
 				}
 			}
@@ -80,7 +94,7 @@ func Sync(ctx context.Context, s *store.Store, by console.By, id console.ID) (r 
 	for part := range slices.Chunk(plan, batch) { // after everybody was created
 		if err := update(func(tx *store.Tx, r *Result) error {
 			for _, x := range part {
-				if err := followManager(tx, con, x); err != nil {
+				if err := followManager(tx, sourceOf(con), x); err != nil {
 					return err
 				}
 			}
@@ -92,7 +106,7 @@ func Sync(ctx context.Context, s *store.Store, by console.By, id console.ID) (r 
 	for part := range slices.Chunk(gone, batch) {
 		if err := update(func(tx *store.Tx, r *Result) error {
 			for _, x := range part {
-				if err := miss(tx, con, x.Account, head.Number, r); err != nil {
+				if err := miss(tx, sourceOf(con), x.Account, head.Number, r); err != nil {
 					return err
 				}
 			}
@@ -141,7 +155,7 @@ func look(tx *store.Tx, con console.Connector, roles console.RoleMap, head conso
 			case len(entry.Emails) == 0 && !known:
 				without++
 			case !known || before.Missing != 0 || before.Why != "" || !before.Given.Equal(entry):
-				plan = append(plan, shown{r, entry})
+				plan = append(plan, shown{r.Key, r.Type, entry})
 			}
 		}
 		if len(page) < store.PageSize {
@@ -198,25 +212,25 @@ func ValidEmail(address string) bool {
 }
 
 // follow creates or updates the person of an account.
-func follow(tx *store.Tx, con console.Connector, x shown, r *Result) error {
-	before, err := tx.DirectoryRecord(x.account.Key)
+func follow(tx *store.Tx, from source, x shown, r *Result) error {
+	before, err := tx.DirectoryRecord(x.key)
 	if err != nil {
 		return err
 	}
-	record := store.DirectoryRecord{Account: x.account.Key, Stream: con.Stream}
+	record := store.DirectoryRecord{Account: x.key, Stream: from.stream}
 	given := console.DirectoryEntry{Status: console.PersonActive} // a person who was disabled manually stays disabled
 	if before != nil && before.Person != "" {
 		record.Person, given = before.Person, before.Given
 	}
 	if record.Person == "" {
-		if record.Person, record.Why, err = whose(tx, con, x); err != nil {
+		if record.Person, record.Why, err = whose(tx, from, x); err != nil {
 			return err
 		}
 	}
 	if record.Why != "" {
 		r.Conflicts++
 		record.Given = x.entry
-		return tx.PutDirectoryRecord(con.ID, record)
+		return tx.PutDirectoryRecord(from.connector, record)
 	}
 	if record.Person == "" {
 		emails, taken, err := free(tx, "", x.entry.Emails)
@@ -264,12 +278,12 @@ func follow(tx *store.Tx, con console.Connector, x shown, r *Result) error {
 		r.Conflicts++
 	}
 	record.Given.Manager = given.Manager // retried until the manager is known
-	return tx.PutDirectoryRecord(con.ID, record)
+	return tx.PutDirectoryRecord(from.connector, record)
 }
 
 // whose returns the person of a new account: the one with one of its addresses, "" if there is none.
 // why is set if there are several.
-func whose(tx *store.Tx, con console.Connector, x shown) (person console.ID, why string, err error) {
+func whose(tx *store.Tx, from source, x shown) (person console.ID, why string, err error) {
 	for _, address := range x.entry.Emails {
 		p, err := tx.PersonByEmail(address)
 		if baton.KindOf(err) == baton.NotFound {
@@ -291,7 +305,7 @@ func whose(tx *store.Tx, con console.Connector, x shown) (person console.ID, why
 		return "", "", err
 	}
 	for _, r := range records {
-		if r.Stream == con.Stream && r.Account != x.account.Key {
+		if r.Stream == from.stream && r.Account != x.key {
 			return "", "Another account of this directory, of now or before, stands for the person with its address. Give that person another address if this is somebody else.", nil
 		}
 	}
@@ -343,8 +357,8 @@ func same(a, b console.Person) bool {
 }
 
 // followManager sets the manager of a person, if the manager is known.
-func followManager(tx *store.Tx, con console.Connector, x shown) error {
-	record, err := tx.DirectoryRecord(x.account.Key)
+func followManager(tx *store.Tx, from source, x shown) error {
+	record, err := tx.DirectoryRecord(x.key)
 	if err != nil || record == nil || record.Person == "" || record.Given.Manager == x.entry.Manager {
 		return err
 	}
@@ -354,7 +368,7 @@ func followManager(tx *store.Tx, con console.Connector, x shown) error {
 	}
 	var manager console.ID
 	if x.entry.Manager != "" {
-		if manager, err = managerOf(tx, con, x); err != nil || manager == "" {
+		if manager, err = from.manager(tx, x); err != nil || manager == "" {
 			return err // retried after the next sync
 		}
 	}
@@ -368,7 +382,7 @@ func followManager(tx *store.Tx, con console.Connector, x shown) error {
 		}
 	}
 	record.Given.Manager = x.entry.Manager
-	return tx.PutDirectoryRecord(con.ID, *record)
+	return tx.PutDirectoryRecord(from.connector, *record)
 }
 
 // managerOf returns the person whom a directory names by an e-mail address or by the id of an
@@ -386,7 +400,7 @@ func managerOf(tx *store.Tx, con console.Connector, x shown) (console.ID, error)
 		return "", err
 	}
 	m := store.Moment{Streams: []store.StreamAt{{Stream: con.Stream, Sync: at.Number}}}
-	r, err := tx.ResourceByID(m, x.account.Type, x.entry.Manager)
+	r, err := tx.ResourceByID(m, x.typ, x.entry.Manager)
 	if baton.KindOf(err) == baton.NotFound {
 		return "", nil
 	}
@@ -402,18 +416,18 @@ func managerOf(tx *store.Tx, con console.Connector, x shown) (console.ID, error)
 
 // miss records that a sync does not show an account. After two such syncs in a row its person is
 // gone, unless the person has another account in a directory.
-func miss(tx *store.Tx, con console.Connector, account console.ResourceKey, sync console.SyncNumber, r *Result) error {
+func miss(tx *store.Tx, from source, account console.ResourceKey, sync console.SyncNumber, r *Result) error {
 	record, err := tx.DirectoryRecord(account)
 	if err != nil || record == nil || record.Missing == sync {
 		return err
 	}
 	if record.Missing == 0 {
 		record.Missing = sync
-		return tx.PutDirectoryRecord(con.ID, *record)
+		return tx.PutDirectoryRecord(from.connector, *record)
 	}
 	if record.Person == "" {
 		record.Given.Status, record.Why = console.PersonGone, ""
-		return tx.PutDirectoryRecord(con.ID, *record)
+		return tx.PutDirectoryRecord(from.connector, *record)
 	}
 	if record.Person, err = tx.Canonical(record.Person); err != nil {
 		return err
@@ -439,5 +453,5 @@ func miss(tx *store.Tx, con console.Connector, account console.ResourceKey, sync
 			r.Gone++
 		}
 	}
-	return tx.PutDirectoryRecord(con.ID, *record)
+	return tx.PutDirectoryRecord(from.connector, *record)
 }

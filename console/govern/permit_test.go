@@ -206,6 +206,16 @@ var permits = map[string]string{
 	"SetAccountType":    "",
 	"ExplainChange":     "",
 
+	"SCIMSources":      "read configure",
+	"SCIMSource":       "read configure",
+	"SCIMGroups":       "read configure",
+	"SCIMMembers":      "read configure",
+	"AddSCIMSource":    "",
+	"AddSCIMToken":     "",
+	"RevokeSCIMToken":  "",
+	"RemoveSCIMSource": "",
+	"SetSCIMGroupRole": "",
+
 	"ConfigureAuditExport": "",
 	"AddProvider":          "",
 	"ChangeProvider":       "",

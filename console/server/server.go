@@ -31,6 +31,7 @@ import (
 	"baton/console/installation"
 	"baton/console/mail"
 	"baton/console/rpc"
+	"baton/console/scim"
 	"baton/console/siem"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
@@ -301,6 +302,7 @@ func (s *Server) assemble(scratch string) (err error) {
 	mux.Handle(api.DevicePath, rest.Device(s.url))
 	mux.Handle(api.Prefix, api.New(rest))
 	mux.Handle(api.HookPath, rest.Hooks())
+	mux.Handle(scim.Prefix, scim.New(scim.Config{Console: s.console, URL: s.url, Log: s.log.With("component", "scim")}))
 	mux.Handle("/", pages)
 	s.http = &http.Server{Handler: s.closing(mux), Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}

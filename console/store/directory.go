@@ -21,7 +21,8 @@ type DirectoryRecord struct {
 // applied, or now is.
 const DirectoryChanged = "person.directory-conflict"
 
-// PutDirectoryRecord stores a directory's data about an account. It appends an event if Why changes.
+// PutDirectoryRecord stores a directory's data about an account. connector is "" for a user that was
+// pushed. It appends an event if Why changes.
 func (t *Tx) PutDirectoryRecord(connector console.ID, r DirectoryRecord) error {
 	before, err := t.DirectoryRecord(r.Account)
 	if err != nil {
@@ -35,7 +36,11 @@ func (t *Tx) PutDirectoryRecord(connector console.ID, r DirectoryRecord) error {
 	if before != nil && before.Why == r.Why || before == nil && r.Why == "" {
 		return nil
 	}
-	return t.event(console.Event{Kind: DirectoryChanged, Connector: connector, Person: r.Person, Account: r.Account}, map[string]any{"why": r.Why})
+	e := console.Event{Kind: DirectoryChanged, Connector: connector, Person: r.Person}
+	if connector != "" {
+		e.Account = r.Account
+	}
+	return t.event(e, map[string]any{"why": r.Why})
 }
 
 const directoryColumns = "account, stream, person, given, missing, why"

@@ -39,6 +39,8 @@
 //	access.go     facts, reasons and operations of one access, joined
 //	admins.go     what the minimum of admins is judged by
 //	event.go      event, chain; verify.go checks the chain; audit_reader.go has audit_reader
+//	scim.go       scim_source, scim_token; scim_user.go has scim_user and scim_address,
+//	              scim_group.go scim_group and scim_member
 //	due.go        due: rows that wait for a time
 //	seal.go       secret: values sealed with a key outside the database
 //	file.go       file, file_chunk, file_keep: raw files

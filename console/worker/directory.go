@@ -22,3 +22,20 @@ func (w *Worker) directory(ctx context.Context, d store.Due) error {
 	}
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error { return t.FinishDue(d) })
 }
+
+// settlePushed applies what was left of the users that an identity provider pushed, and tries again
+// later if something still is.
+func (w *Worker) settlePushed(ctx context.Context, d store.Due) error {
+	by := w.by()
+	by.Actor = console.BySCIM(console.ID(d.Ref))
+	left, err := directory.Settle(ctx, w.Store, by, console.ID(d.Ref))
+	if err != nil && baton.KindOf(err) != baton.NotFound {
+		return err
+	}
+	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
+		if err := t.FinishDue(d); err != nil || !left {
+			return err
+		}
+		return t.DueBy(d.Kind, d.Ref, w.Now().Add(directory.SettleAgain))
+	})
+}

@@ -103,6 +103,7 @@ func (w *Worker) kinds() []kind {
 		{name: console.DueSync, batch: 20, do: w.schedule},
 		{name: console.DueMatch, batch: 1, do: w.match},
 		{name: console.DueDirectory, batch: 1, do: w.directory},
+		{name: console.DueSCIM, batch: 1, do: w.settlePushed},
 		{name: console.DueOperations, batch: 10, do: w.watch},
 		{name: console.DueOverdue, batch: 10, do: w.overdue},
 		{name: store.ExpiryKind, batch: 100, all: w.expire, do: func(ctx context.Context, d store.Due) error { return w.expire(ctx, []store.Due{d}) }},

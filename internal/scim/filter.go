@@ -146,13 +146,29 @@ func (p *filterParser) attribute(depth int) (*Filter, error) {
 		return nil, err
 	}
 	path.Attr = strings.ToLower(path.Attr)
-	if p.byte('[') {
-		f, err := p.or(depth + 1)
-		if err == nil && !p.byte(']') {
-			err = p.unexpected(`"]"`)
-		}
-		return &Filter{Op: "[]", Path: path, Left: f}, err
+	if !p.byte('[') {
+		return p.comparison(path)
 	}
+	f, err := p.or(depth + 1)
+	if err == nil && !p.byte(']') {
+		err = p.unexpected(`"]"`)
+	}
+	if err == nil && p.at < len(p.in) && p.in[p.at] == '.' { // attr[filter].sub eq "x", which Entra sends
+		p.at++
+		var sub Path
+		if sub, err = p.attrPath(); err != nil {
+			return nil, err
+		}
+		sub.Attr = strings.ToLower(sub.Attr)
+		var right *Filter
+		right, err = p.comparison(sub)
+		f = &Filter{Op: "and", Left: f, Right: right}
+	}
+	return &Filter{Op: "[]", Path: path, Left: f}, err
+}
+
+// comparison parses what follows an attribute: pr, or an operator and a value.
+func (p *filterParser) comparison(path Path) (*Filter, error) {
 	before := p.at
 	op := strings.ToLower(p.word())
 	switch op {

@@ -171,3 +171,23 @@ func ordered(v any) any {
 	}
 	return v
 }
+
+// MarshalJSON implements [json.Marshaler]. It keeps the order of the attributes.
+func (o Object) MarshalJSON() ([]byte, error) {
+	b := []byte{'{'}
+	for i, a := range o {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		name, err := json.Marshal(a.Name)
+		if err != nil {
+			return nil, err
+		}
+		value, err := json.Marshal(a.Value)
+		if err != nil {
+			return nil, err
+		}
+		b = append(append(append(b, name...), ':'), value...)
+	}
+	return append(b, '}'), nil
+}

@@ -73,7 +73,7 @@ type exchange struct {
 	query  url.Values
 	body   []byte
 	base   string // absolute URL of the SCIM root, for locations
-	fields fields
+	fields scim.Fields
 	past   *past
 }
 
@@ -406,7 +406,7 @@ func (x *exchange) one(status int, doc object, m *meta) *answer {
 		a.header.Set("Location", location)
 	}
 	e := x.encoder()
-	e.value(x.fields.apply(doc))
+	e.value(x.fields.Apply(doc))
 	a.body, a.inserts = e.buf, e.inserts
 	return a
 }

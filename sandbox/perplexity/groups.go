@@ -70,7 +70,7 @@ func (x *exchange) groupDocument(g *group, listed bool) object {
 	o = append(o, attr{"displayName", g.displayName})
 	o = append(o, g.extra...)
 	absent := f.On("members-absent-everywhere") || listed && f.On("members-absent")
-	if !absent && x.fields.wants("members") {
+	if !absent && x.fields.Wants("members") {
 		shown := x.shownMembers(g, listed)
 		if n := len(shown); n > 0 && f.On("members-miscounted") {
 			o = append(o, attr{"membersCount", n + 1})
@@ -160,7 +160,7 @@ func (x *exchange) listGroups() *answer {
 
 func (x *exchange) tooBig(g *group) bool {
 	n := x.s.faults.Number("big-group-500")
-	return n > 0 && len(g.members) > n && x.fields.wants("members")
+	return n > 0 && len(g.members) > n && x.fields.Wants("members")
 }
 
 func tooBig() *failure { return fail(500, "", "reading the members took too long") }

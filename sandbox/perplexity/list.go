@@ -88,7 +88,7 @@ func listOf[T row](x *exchange, rows []T, candidates func(scim.Path, string) ([]
 			if i > 0 {
 				e.buf = append(e.buf, ',')
 			}
-			doc := x.fields.apply(render(r))
+			doc := x.fields.Apply(render(r))
 			if i == 1 && faults.On("missing-id") {
 				doc.Remove("id")
 			}
@@ -252,76 +252,10 @@ func (e *encoder) number(name string, n int) {
 	e.buf = strconv.AppendInt(e.buf, int64(n), 10)
 }
 
-// fields holds the attributes selected by a request (RFC 7644 section 3.9).
-type fields struct{ only, without []scim.Path }
-
 func (x *exchange) parseFields() *failure {
-	for param, into := range map[string]*[]scim.Path{"attributes": &x.fields.only, "excludedAttributes": &x.fields.without} {
-		for _, name := range strings.FieldsFunc(x.query.Get(param), func(r rune) bool { return r == ',' || r == ' ' }) {
-			path, err := scim.ParsePath(name)
-			if err != nil || path.Filter != nil {
-				return fail(400, "invalidValue", "%s: %q is not an attribute name", param, name)
-			}
-			*into = append(*into, path.Path)
-		}
+	var err *scim.Error
+	if x.fields, err = scim.ParseFields(x.query.Get("attributes"), x.query.Get("excludedAttributes")); err != nil {
+		return refused(err)
 	}
 	return nil
-}
-
-// wants reports whether the attribute, or a part of it, is selected.
-func (f fields) wants(name string) bool {
-	for _, p := range f.without {
-		if p.Sub == "" && strings.EqualFold(p.Attr, name) {
-			return false
-		}
-	}
-	return len(f.only) == 0 || slices.ContainsFunc(f.only, func(p scim.Path) bool { return strings.EqualFold(p.Attr, name) })
-}
-
-// apply keeps the selected attributes, the id and the schemas.
-func (f fields) apply(o object) object {
-	if len(f.only) == 0 && len(f.without) == 0 {
-		return o
-	}
-	var shown object
-	for _, a := range o {
-		if a.Name == "id" || a.Name == "schemas" {
-			shown = append(shown, a)
-		} else if f.wants(a.Name) {
-			shown = append(shown, attr{a.Name, f.inside(a)})
-		}
-	}
-	return shown
-}
-
-// inside applies the selection of sub-attributes, except to members and groups, which are
-// always written whole.
-func (f fields) inside(a attr) any {
-	keep := func(sub string) bool {
-		wanted, narrowed := false, false
-		for _, p := range f.only {
-			if strings.EqualFold(p.Attr, a.Name) {
-				narrowed = narrowed || p.Sub != ""
-				wanted = wanted || p.Sub == "" || strings.EqualFold(p.Sub, sub)
-			}
-		}
-		return (!narrowed || wanted) && !slices.ContainsFunc(f.without, func(p scim.Path) bool {
-			return strings.EqualFold(p.Attr, a.Name) && strings.EqualFold(p.Sub, sub)
-		})
-	}
-	prune := func(v any) any {
-		o, ok := v.(object)
-		if !ok {
-			return v
-		}
-		return slices.DeleteFunc(slices.Clone(o), func(s attr) bool { return !keep(s.Name) })
-	}
-	if l, ok := a.Value.([]any); ok {
-		pruned := make([]any, len(l))
-		for i, v := range l {
-			pruned[i] = prune(v)
-		}
-		return pruned
-	}
-	return prune(a.Value)
 }

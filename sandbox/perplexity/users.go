@@ -132,7 +132,7 @@ func (x *exchange) userDocument(u *user) object {
 	if s := x.s; s.faults.Has("shared-names") && len(s.users) > 1 && u == s.users[0] && s.faults.On("shared-names") {
 		o.Set("externalId", s.users[1].userName)
 	}
-	if !f.On("no-groups-attribute") && x.fields.wants("groups") {
+	if !f.On("no-groups-attribute") && x.fields.Wants("groups") {
 		memberships := make([]member, len(u.groups))
 		for i, g := range u.groups {
 			memberships[i] = member{value: g.id, display: g.displayName, kind: "direct"}
