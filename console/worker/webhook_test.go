@@ -19,6 +19,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/govern"
 	"baton/console/ingest"
 	"baton/console/store"
 	"baton/console/webhook"
@@ -540,4 +541,50 @@ func TestWebhookReplicas(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestWebhookChat posts about an application whose name looks like markup of a chat.
+func TestWebhookChat(t *testing.T) {
+	x := newHooked(t, mailDatabase{SQLite: t.TempDir() + "/console.db"})
+	x.add("/", console.WebhookChat, "app.added", "connector.state-changed")
+	var app, connector console.ID
+	x.update(func(tx *store.Tx) (err error) {
+		if app, err = tx.AddApp(console.App{Name: "<!channel> https://evil.example"}); err != nil {
+			return err
+		}
+		connector, err = tx.AddConnector(console.Connector{App: app, Name: "c <@U1>", Hosting: console.ByFile})
+		return err
+	})
+	x.update(func(tx *store.Tx) error {
+		tx.Append(console.Event{Kind: "connector.state-changed", App: app, Connector: connector, Object: string(connector), Data: []byte(`{"after":"Error","sentence":"*Its* sync failed."}`)})
+		return nil
+	})
+	x.deliver()
+	const name = "&lt;!\u200bchannel&gt; https:\u200b//evil.\u200bexample"
+	want := []string{"The console added the application: " + name + "\nhttps://console.example.com/applications/" + string(app),
+		"Connector c &lt;@\u200bU1&gt;: Error\nThe connector c &lt;@\u200bU1&gt; of " + name + ": Error. *\u200bIts*\u200b sync failed.\nhttps://console.example.com/connectors/" + string(connector)}
+	var got []string
+	for _, p := range x.r.received("/") {
+		var m map[string]string
+		if err := json.Unmarshal([]byte(p.body), &m); err != nil || len(m) != 1 || p.id != "" {
+			t.Errorf("%+v, %v", p, err)
+		}
+		got = append(got, m["text"])
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q\nwant\n%q", got, want)
+	}
+}
+
+// TestWebhookInward checks that nothing is posted to an address in a private network.
+func TestWebhookInward(t *testing.T) {
+	x := newHooked(t, mailDatabase{SQLite: t.TempDir() + "/console.db"})
+	x.w.Webhooks.Allow = govern.Networks{}.Allow
+	id := x.add("/", console.WebhookSigned, "app.*")
+	x.happen("app.changed")
+	x.deliver()
+	d := x.deliveries(id)[0]
+	if len(x.r.received("/")) != 0 || d.State != console.DeliveryWaiting || !strings.Contains(d.Detail, "private network") || !strings.Contains(d.Detail, "--allow-network") || strings.Contains(d.Detail, "https://") {
+		t.Errorf("%+v", d)
+	}
 }
