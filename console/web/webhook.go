@@ -104,7 +104,7 @@ func eventNouns(chosen []string) (nouns []eventNoun) {
 			g.Chosen = len(n.Kinds)
 		}
 		for _, k := range n.Kinds {
-			x := eventChoice{n.Name(k), k.Words, slices.Contains(chosen, n.Name(k))}
+			x := eventChoice{n.Name(k), strings.ToUpper(k.Words[:1]) + k.Words[1:], slices.Contains(chosen, n.Name(k))}
 			if x.Chosen && !g.All {
 				g.Chosen++
 			}

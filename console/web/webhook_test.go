@@ -55,7 +55,7 @@ func TestWebhookPages(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("super")
 	b.get("/settings/webhooks").wants(t, "none yet", 200, "There is no webhook yet.", "There is no incoming webhook yet.")
-	b.get("/settings/webhooks/new").wants(t, "the form", 200, `value="request.granted"`, `value="access.*"`, "Somebody saw removed access again")
+	b.get("/settings/webhooks/new").wants(t, "the form", 200, `value="request.granted"`, `value="access.*"`, "Saw removed access again")
 	form := url.Values{"kind": {"standard"}, "url": {"http://example.com/"}, "description": {"Tickets"}, "all": {"false"}, "event": {"request.*", "sync.held"}}
 	b.post("/settings/webhooks/new", form).wants(t, "no TLS", 400, "does not begin with https://", `value="http://example.com/"`, `value="request.*" checked`, `value="sync.held" checked`)
 	form.Set("url", "https://console.example.com/hooks/x")
