@@ -78,11 +78,15 @@ func listAppUsers(c *call) (*appUsersResponse, error) {
 
 // accounts returns a page of the accounts of an app, and the token of the next page.
 func (c *call) accounts(p page, q govern.AccountQuery) ([]govern.AccountRow, string, error) {
+	then, err := c.then()
+	if err != nil {
+		return nil, "", err
+	}
 	if err := p.place("accounts", &q.After); err != nil {
 		return nil, "", err
 	}
 	q.N = p.size()
-	found, err := c.Console.Accounts(c.ctx(), c.caller, q)
+	found, err := then.Accounts(c.ctx(), c.caller, q)
 	if err != nil || found.Next == nil {
 		return found.Rows, "", err
 	}
@@ -170,7 +174,11 @@ func getAccount(c *call) (*accountResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := c.Console.Account(c.ctx(), c.caller, app, console.ResourceKey(k), 0, maxHolds)
+	then, err := c.then()
+	if err != nil {
+		return nil, err
+	}
+	v, err := then.Account(c.ctx(), c.caller, app, console.ResourceKey(k), 0, maxHolds)
 	out := accountResponse{Account: accountOf(app, v.AccountRow)}
 	for _, h := range v.Holds {
 		out.Bindings = append(out.Bindings, appEntitlementUserBinding{AppEntitlementID: key(h.Entitlement.Key), AppID: string(app), AppUserID: key(v.Key), CreatedAt: stamp(h.Since), DeprovisionAt: stamp(h.Until)})

@@ -80,6 +80,10 @@ var want = map[string][]int{
 	"GET /api/v1/openapi.json":                                            {200},
 	"GET /api/v1/accounts":                                                {404, 200, 403, 200},
 	"GET /api/v1/accounts/{account}":                                      {404, 200, 403, 200},
+	"GET /api/v1/accounts/{account}/entitlements/{entitlement}":           {404, 200, 403, 200},
+	"GET /api/v1/grants":                                                  {404, 200, 403, 200},
+	"GET /api/v1/changes":                                                 {404, 200, 403, 200},
+	"POST /api/v1/search/events":                                          {200},
 	"GET /api/v1/connectors":                                              {200},
 	"GET /api/v1/connectors/{connector}":                                  {404, 200},
 	"POST /api/v1/connectors/{connector}/action/sync":                     {404, 200, 200, 403, 200},
@@ -129,6 +133,7 @@ func (f *fixture) bodies() map[string]string {
 		"POST /api/v1/tasks/{task}/action/approve":                 fmt.Sprintf(`{"comment":"","policyStepId":%q}`, f.step),
 		"POST /api/v1/tasks/{task}/action/deny":                    fmt.Sprintf(`{"comment":"","policyStepId":%q}`, f.step),
 		"POST /api/v1/tasks/{task}/action/comment":                 `{"comment":"hello"}`,
+		"POST /api/v1/search/events":                               `{"kind":"app","pageSize":10}`,
 		"POST /api/v1/policies/action/test":                        f.policyQuestion(),
 		"POST /api/v1/webhooks":                                    `{"url":"https://example.com/x","events":["*"]}`,
 		"POST /api/v1/webhooks/{webhook}":                          `{"webhook":{"description":"x"}}`,
@@ -146,6 +151,10 @@ func (f *fixture) path(pattern string) string {
 	switch {
 	case strings.HasSuffix(pattern, "/action/close"):
 		path = fmt.Sprintf("/api/v1/tasks/%d/action/close", f.closing)
+	case strings.HasSuffix(pattern, "v1/grants"):
+		path += fmt.Sprintf("?app_id=%s&account_id=%d", f.app, f.account)
+	case strings.HasSuffix(pattern, "v1/changes"):
+		path += "?from=2026-11-01T00:00:00Z&app_id=" + string(f.app)
 	case strings.Contains(pattern, "v1/accounts"):
 		path += "?app_id=" + string(f.app)
 	case strings.HasSuffix(pattern, "v1/syncs"):

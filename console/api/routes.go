@@ -54,6 +54,7 @@ const (
 	askOrDecide = "ask or decide"
 
 	readAudit      = "read every event of the audit log"
+	seeEvents      = "everybody, of what they did, what concerns them and what they look after"
 	self           = "everybody, of themselves"
 	nobody         = "nobody"
 	seeAccess      = "see who has access, or hold it"
@@ -149,6 +150,9 @@ var routes = []route{
 	{"GET /api/v1/openapi.json", anyScope, "everybody", responds(openAPI)},
 	{"GET /api/v1/accounts", read, seeAccess, responds(listAccounts)},
 	{"GET /api/v1/accounts/{account}", read, seeAccess, responds(getAccount)},
+	{"GET /api/v1/accounts/{account}/entitlements/{entitlement}", read, seeAccess, responds(explainAccess)},
+	{"GET /api/v1/grants", read, seeAccess, responds(listOwnGrants)},
+	{"GET /api/v1/changes", read, seeAccess, responds(listChanges)},
 	{"GET /api/v1/connectors", read, seeConn, responds(listAllConnectors)},
 	{"GET /api/v1/connectors/{connector}", read, seeConn, responds(getOwnConnector)},
 	{"POST /api/v1/connectors/{connector}/action/sync", configure, configureC, responds(syncConnector)},
@@ -177,5 +181,6 @@ var routes = []route{
 	{"GET /api/v1/syncs", read, seeConn, responds(listSyncs)},
 	{"GET /api/v1/syncs/{sync}", read, seeConn, responds(getSync)},
 	{"GET /api/v1/syncs/{sync}/file", read, downloadRaw, writes(downloadSync)},
+	{"POST /api/v1/search/events", readAll, seeEvents, takes(searchEvents)},
 	{"GET /api/v1/events", readAll, readAudit, writes(streamAudit)},
 }
