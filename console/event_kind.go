@@ -73,6 +73,8 @@ var EventNouns = []EventNoun{
 	{"audit", "Audit log", []EventKind{{"exported", "exported events"}, {"streamed", "read the stream of events"}, {"head-sent", "sent a signed head"}, {"head-downloaded", "downloaded a head"}, {"key-made", "made the key of heads"},
 		{"export-configured", "changed where events go"}, {"export-failed", "could not send events"}}},
 	{"list", "Lists", []EventKind{{"exported", "exported a list"}}},
+	{"retention", "Retention", []EventKind{{"changed", "changed how long records are kept"}, {"applied", "removed records that are not kept any longer"}}},
+	{"history", "History of access", []EventKind{{"forgotten", "moved the day since when the history of access is kept"}}},
 	{"file", "Files", []EventKind{{"dropped", "dropped an old file"}}},
 	{"mail", "Mail", []EventKind{{"configured", "changed the mail server"}, {"retried", "sent a mail again"}}},
 	{"webhook", "Webhooks", []EventKind{{"added", "added a webhook"}, {"changed", "changed a webhook"}, {"rotated", "changed the secret of a webhook"}, {"paused", "paused a webhook"}, {"resumed", "resumed a webhook"},

@@ -116,10 +116,9 @@ func MailStates() []MailState { return []MailState{MailQueued, MailSent, MailFai
 
 // The limits of the outgoing mail.
 const (
-	MailGap     = time.Minute         // between two mails to one person; notices in between are collected in one mail
-	MailLife    = 72 * time.Hour      // how long delivery is retried
-	MailKept    = 30 * 24 * time.Hour // how long sent and failed mails are listed
-	MailNotices = 50                  // per mail
+	MailGap     = time.Minute    // between two mails to one person; notices in between are collected in one mail
+	MailLife    = 72 * time.Hour // how long delivery is retried
+	MailNotices = 50             // per mail
 )
 
 // Retry returns when a mail is tried again after the given number of attempts. ok is false if it is

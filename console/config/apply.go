@@ -69,6 +69,11 @@ func (f *File) Apply(ctx context.Context, s *store.Store, by console.By) (Applie
 				return err
 			}
 		}
+		if f.Retention != nil {
+			if err := applyRetention(t, f.Retention.retention()); err != nil {
+				return err
+			}
+		}
 		return checkAdministrators(t)
 	})
 	return applied, err

@@ -32,6 +32,7 @@ type File struct {
 	Policies   []Policy    `yaml:"policies"`
 	OIDC       []Provider  `yaml:"oidc"`
 	Mail       *Mail       `yaml:"mail"`
+	Retention  *Retention  `yaml:"retention"`
 
 	dir      string // folder of the file, to which other file names in it are relative
 	products []govern.Product
@@ -250,6 +251,11 @@ func (f *File) check(minInterval time.Duration, bad func(format string, args ...
 	}
 	if f.Mail != nil {
 		f.checkMail(bad)
+	}
+	if f.Retention != nil {
+		if err := f.Retention.retention().Check(); err != nil {
+			bad("retention: %v", err)
+		}
 	}
 	policies := map[string]bool{}
 	for i, p := range f.Policies {

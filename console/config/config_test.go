@@ -221,6 +221,30 @@ func TestMail(t *testing.T) {
 	}
 }
 
+// TestRetention sets how long records are kept, and changes nothing the second time.
+func TestRetention(t *testing.T) {
+	d := newDesk(t)
+	want := console.DefaultRetention()
+	want.TaskDays, want.HistoryDays = 90, 400
+	const text = "retention: {task_days: 90, history_days: 400}"
+	if _, err := d.apply(text); err != nil {
+		t.Fatal(err)
+	}
+	n := d.events()
+	for _, again := range []string{text, "people: []"} {
+		if _, err := d.apply(again); err != nil || d.events() != n {
+			t.Errorf("%s: %v, %d events more", again, err, d.events()-n)
+		}
+	}
+	d.view(func(tx *store.Tx) error {
+		got, err := tx.Retention()
+		if got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+		return err
+	})
+}
+
 // TestRefused checks that nothing of a file is applied if nobody could administer the console
 // afterwards, or if it contradicts the store.
 func TestRefused(t *testing.T) {
@@ -253,7 +277,9 @@ func TestWrongFiles(t *testing.T) {
 	d := newDesk(t)
 	for text, want := range map[string]string{
 		"people: [{email: a@b.c, name: A, rolls: []}]": "line 1: field rolls is not known",
-		"people: {}": "line 1",
+		"people: {}":                                                                              "line 1",
+		"retention: {history_days: 3}":                                                            "history cannot be kept for 3 days",
+		"retention: {history: 3}":                                                                 "field history is not known",
 		"connectors: [{name: a, app: A, interval: often}]":                                        `"often" is no time span`,
 		"people: [{email: nobody, name: A}]":                                                      "person 1 has no e-mail address",
 		"people: [{email: a@b.c, name: A, roles: [boss]}]":                                        `no role "boss"`,

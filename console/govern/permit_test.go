@@ -39,6 +39,8 @@ var permits = map[string]string{
 	"ExportAudit":        "read configure",
 	"StreamAudit":        "read configure",
 	"AuditExport":        "read configure",
+	"Retention":          "read configure",
+	"HistoryKept":        "any",
 	"ChainHead":          "read configure",
 	"CheckChain":         "read configure",
 	"Operations":         "read configure configure:app",
@@ -217,6 +219,7 @@ var permits = map[string]string{
 	"SetSCIMGroupRole": "",
 
 	"ConfigureAuditExport": "",
+	"SetRetention":         "",
 	"AddProvider":          "",
 	"ChangeProvider":       "",
 	"RemoveProvider":       "",

@@ -112,6 +112,11 @@ func (t *Tx) ChangedBetween(ranges []StreamRange, after ChangeKey, n int, only C
 	if err != nil {
 		return p, err
 	}
+	for _, r := range ranges {
+		if err := t.checkKept(r.Stream, r.From); err != nil {
+			return p, err
+		}
+	}
 	w := changeWalk{t: t, only: only, after: after}
 	if err := w.begin(ranges); err != nil {
 		return p, err

@@ -35,7 +35,12 @@ func (s *Store) FactDifferences(ctx context.Context, stream console.Stream, from
 		page := make([]versionRow, 0, factPage)
 		for {
 			page = page[:0]
-			err := s.View(ctx, func(t *Tx) error { return t.factVersions(stream, from, to, last, &page) })
+			err := s.View(ctx, func(t *Tx) error {
+				if err := t.checkKept(stream, from); err != nil { // in each transaction: retention works meanwhile
+					return err
+				}
+				return t.factVersions(stream, from, to, last, &page)
+			})
 			if err != nil {
 				yield(FactDifference{}, err)
 				return

@@ -261,7 +261,8 @@ func (t *Tx) Moment(app console.ID, when time.Time) (Moment, error) {
 	return m, nil
 }
 
-// StreamAt returns a stream at a time; zero means now. It does not set Connector.
+// StreamAt returns a stream at a time; zero means now. It does not set Connector. NotFound if what
+// the stream showed then is not kept any more.
 func (t *Tx) StreamAt(stream console.Stream, when time.Time) (StreamAt, error) {
 	sql, args := "SELECT number, began FROM sync WHERE number = (SELECT head FROM head WHERE stream = $1)", []any{stream}
 	if !when.IsZero() {
@@ -274,7 +275,10 @@ func (t *Tx) StreamAt(stream console.Stream, when time.Time) (StreamAt, error) {
 	if err != nil || s == nil {
 		return StreamAt{Stream: stream}, err
 	}
-	return *s, nil
+	if !when.IsZero() {
+		err = t.checkKept(stream, s.Sync)
+	}
+	return *s, err
 }
 
 func encode(v any) []byte {

@@ -58,6 +58,8 @@ type frame struct {
 	// BreakGlass is the recent use of the emergency login.
 	BreakGlass console.BreakGlassUse
 	Moment     moment
+	// Kept is since when the history is kept, on pages that show some; zero if all of it is.
+	Kept time.Time
 }
 
 // Past returns the query that keeps the moment of the page in a link; "" for now.
@@ -94,7 +96,7 @@ func navigation(me console.Person, at string) []navSection {
 	if console.SeeSettings.Of(me, console.Object{}) {
 		admin.Links = append(admin.Links, navLink{Label: "Sign-in", Path: "/settings/sign-in"}, navLink{Label: "API credentials", Path: "/settings/api-credentials"}, navLink{Label: "Company domains", Path: "/settings/domains"})
 		admin.Links = append(admin.Links, navLink{Label: "Mail", Path: "/settings/mail"}, navLink{Label: "Audit export", Path: "/settings/audit"},
-			navLink{Label: "Webhooks", Path: "/settings/webhooks"})
+			navLink{Label: "Webhooks", Path: "/settings/webhooks"}, navLink{Label: "Retention", Path: "/settings/retention"})
 	}
 	sections = append(sections, admin)
 	for i, s := range sections {
@@ -107,7 +109,11 @@ func navigation(me console.Person, at string) []navSection {
 
 // show renders a page.
 func (c *call) show(status int, name, title string, data any) error {
-	f := frame{Title: title, Me: c.caller.Person, Path: c.r.URL.Path, Page: data, Now: c.console().Now(), BreakGlass: c.caller.BreakGlass, Moment: c.moment()}
+	kept, err := c.historyKept()
+	if err != nil {
+		return err
+	}
+	f := frame{Kept: kept, Title: title, Me: c.caller.Person, Path: c.r.URL.Path, Page: data, Now: c.console().Now(), BreakGlass: c.caller.BreakGlass, Moment: c.moment()}
 	if f.Me.ID != "" {
 		f.Nav = navigation(f.Me, c.r.URL.Path)
 		waiting, err := c.console().CountApprovals(c.ctx(), c.caller)

@@ -15,7 +15,7 @@ const momentParameter = "at"
 // asOf makes a page of access show the past moment in its address.
 func asOf(serve func(*call) error) func(*call) error {
 	return func(c *call) error {
-		c.dated = true
+		c.dated, c.history = true, true
 		if s := c.r.URL.Query().Get(momentParameter); s != "" {
 			at, err := console.ParseMoment(s, c.site.Console.Now())
 			if err != nil {
@@ -25,6 +25,23 @@ func asOf(serve func(*call) error) func(*call) error {
 		}
 		return serve(c)
 	}
+}
+
+// ofHistory marks a page that shows what was so before: it says since when that is kept.
+func ofHistory(serve func(*call) error) func(*call) error {
+	return func(c *call) error {
+		c.history = true
+		return serve(c)
+	}
+}
+
+// historyKept returns since when the history that the page shows is kept; zero if all of it is, or
+// the page shows none.
+func (c *call) historyKept() (time.Time, error) {
+	if !c.history || c.caller.Person.ID == "" {
+		return time.Time{}, nil
+	}
+	return c.site.Console.HistoryKept(c.ctx(), c.caller, console.ID(c.r.PathValue("app")))
 }
 
 // past returns the query for the moment of a page; "" for now.

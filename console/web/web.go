@@ -77,13 +77,14 @@ func secured(next http.Handler) http.Handler {
 
 // call is one request to a page.
 type call struct {
-	site   *site
-	w      http.ResponseWriter
-	r      *http.Request
-	caller govern.Caller // zero on pages for everybody
-	id     string
-	at     time.Time // the moment that the page shows; zero for now
-	dated  bool      // the page can show the past
+	site    *site
+	w       http.ResponseWriter
+	r       *http.Request
+	caller  govern.Caller // zero on pages for everybody
+	id      string
+	at      time.Time // the moment that the page shows; zero for now
+	dated   bool      // the page can show the past
+	history bool      // the page shows what was so before
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }

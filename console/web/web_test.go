@@ -147,6 +147,8 @@ var want = map[string][]int{
 	"GET /audit":                              {200},
 	"GET /audit/export":                       {403, 403, 403, 403, 403, 200},
 	"GET /audit/head":                         {403, 403, 403, 403, 403, 200},
+	"GET /settings/retention":                 {403, 403, 403, 403, 403, 200},
+	"POST /settings/retention":                {403, 403, 403, 403, 403, 403, 403, 400}, // an empty form
 	"GET /settings/audit":                     {403, 403, 403, 403, 403, 200},
 	"POST /settings/audit":                    {403, 403, 403, 403, 403, 403, 403, 303}, // an empty form: nowhere
 	"POST /audit/check":                       {403, 403, 403, 403, 403, 200},

@@ -38,10 +38,9 @@ type Config struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	Poll      time.Duration // interval of polling for due rows; 0: one second
-	Lease     time.Duration // lease of a due row; 0: one minute
-	Grace     time.Duration // time for running work when the worker is stopped; 0: 10 seconds
-	KeepFiles int           // number of sync files to keep for each connector; 0: 10
+	Poll  time.Duration // interval of polling for due rows; 0: one second
+	Lease time.Duration // lease of a due row; 0: one minute
+	Grace time.Duration // time for running work when the worker is stopped; 0: 10 seconds
 	// OverdueAfter is how long the removal of expired access may take to start; 0:
 	// [console.OverdueAfter].
 	OverdueAfter time.Duration
@@ -72,9 +71,6 @@ func New(c Config) *Worker {
 	}
 	if c.Grace == 0 {
 		c.Grace = 10 * time.Second
-	}
-	if c.KeepFiles == 0 {
-		c.KeepFiles = 10
 	}
 	if c.OverdueAfter == 0 {
 		c.OverdueAfter = console.OverdueAfter
@@ -354,47 +350,4 @@ func (w *Worker) queueSync(t *store.Tx, c console.Connector) error {
 	}
 	task.Ref = taskRef
 	return rpcstore.AddTask(t, task)
-}
-
-// sweep deletes old data.
-func (w *Worker) sweep(ctx context.Context, d store.Due) error {
-	by := w.by()
-	var connectors []console.Connector
-	err := w.Store.View(ctx, func(t *store.Tx) (err error) {
-		connectors, err = t.Connectors("")
-		return err
-	})
-	for _, c := range connectors {
-		if err == nil {
-			_, err = w.Store.DropFiles(ctx, by, c.ID, w.KeepFiles)
-		}
-	}
-	if err == nil {
-		err = w.Store.SweepFiles(ctx, by, by.At.Add(-2*rpc.UploadTime))
-	}
-	for n := 1; err == nil && n > 0; {
-		err = w.Store.Update(ctx, by, func(t *store.Tx) (err error) {
-			n, err = t.ForgetSessions(by.At, store.PageSize)
-			return err
-		})
-	}
-	for n := 1; err == nil && n > 0; {
-		err = w.Store.Update(ctx, by, func(t *store.Tx) (err error) {
-			n, err = t.ForgetMails(by.At.Add(-console.MailKept), store.PageSize)
-			return err
-		})
-	}
-	for n := 1; err == nil && n > 0; {
-		err = w.Store.Update(ctx, by, func(t *store.Tx) (err error) {
-			n, err = t.ForgetDenials(by.At, store.PageSize)
-			return err
-		})
-	}
-	if err == nil {
-		err = w.sweepWebhooks(ctx, by)
-	}
-	if err != nil {
-		return err
-	}
-	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error { return t.RetryDue(d, w.Now().Add(time.Hour)) })
 }

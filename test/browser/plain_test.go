@@ -407,6 +407,7 @@ func (p *plain) settings(env map[string]string, dir string) {
 	p.send("/settings/domains", "/settings/domains", "", "Save", values{"domains": "acme.example"})
 	p.send("/settings/audit", "/settings/audit", "", "Save", values{"mails": env["ADMIN_LOGIN"]})
 	p.webhooks()
+	p.send("/settings/retention", "/settings/retention", "", "Save", values{"history": "400", "why": "the law"})
 	p.send("/audit", "/audit/check", "", "Check", nil)
 	p.has("The chain is sound")
 	p.send("/credentials", "/credentials", "", "Add credential", values{"name": "laptop", "scope": "read"})
