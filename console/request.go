@@ -18,9 +18,10 @@ type Request struct {
 	App         ID
 	Entitlement EntitlementKey
 	Account     ResourceKey // 0 while the subject has no account
-	Subject     ID          // whose access it is
+	Subject     ID          // whose access it is; "" for the removal of access of an account that nobody owns
 	Requester   ID          // who filed it
 	What        string      // the name of the entitlement when it was filed
+	Whose       string      // the account when it was filed, for display, if nobody owned it
 	Why         string
 	Client      ID // the credential through which it was filed; "" for pages
 	// AnswersLater says that missing answers do not refuse the request: it waits for them.

@@ -62,9 +62,10 @@ type expander struct {
 	places map[string]string
 }
 
-// add adds an object if the mask selects its path, and returns its index; "" if it was not added.
+// add adds an object if the mask selects its path, and returns its index; "" if it was not added, as an
+// object without a key is not.
 func (x *expander) add(path, message, key string, object func() any) string {
-	if !slices.Contains(x.mask.Paths, path) && !slices.Contains(x.mask.Paths, "*") {
+	if key == "" || !slices.Contains(x.mask.Paths, path) && !slices.Contains(x.mask.Paths, "*") {
 		return ""
 	}
 	if x.places == nil {

@@ -101,7 +101,7 @@ func (s *Situation) check(now time.Time) error {
 
 // free refuses the request while another one for the same access is undecided.
 func (s *Situation) free() error {
-	open, err := s.tx.OpenRequests(s.App.ID, s.Subject.ID, s.r.Entitlement)
+	open, err := s.open()
 	if err != nil {
 		return err
 	}
@@ -116,6 +116,19 @@ func (s *Situation) free() error {
 		return duplicate(o)
 	}
 	return nil
+}
+
+// open returns the open requests for the same access.
+func (s *Situation) open() ([]console.Request, error) {
+	var open, unowned []console.Request
+	var err error
+	if s.Subject.ID != "" {
+		open, err = s.tx.OpenRequests(s.App.ID, s.Subject.ID, s.r.Entitlement)
+	}
+	if err == nil && s.Account != nil {
+		unowned, err = s.tx.OpenRequestsUnowned(s.Account.Key, s.r.Entitlement)
+	}
+	return append(open, unowned...), err
 }
 
 func duplicate(o console.Request) error {
@@ -213,7 +226,9 @@ func File(t *store.Tx, r console.Request) (console.Request, error) {
 	if p.Refused != nil {
 		return r, p.denied(p.Refused)
 	}
-	r.Subject, r.Requester = p.Subject.ID, p.Requester.ID
+	if r.Subject, r.Requester = p.Subject.ID, p.Requester.ID; r.Subject == "" && p.Account != nil {
+		r.Whose = nameless(*p.Account)
+	}
 	if r.What = valid(p.Entitlement.Name); r.What == "" {
 		r.What = valid(p.Entitlement.ID)
 	}
@@ -249,6 +264,18 @@ func File(t *store.Tx, r console.Request) (console.Request, error) {
 		}
 	}
 	return p.Situation.begin()
+}
+
+// nameless returns what to call an account that nobody owns.
+func nameless(a store.Resource) string {
+	name := a.Name
+	if name == "" && a.Account != nil {
+		name = a.Account.Login
+	}
+	if name == "" {
+		name = a.ID
+	}
+	return "The account “" + valid(name) + "” of nobody"
 }
 
 func denialText(p console.Plan) string {

@@ -208,6 +208,18 @@ func (s *Situation) again() (*Situation, console.Plan, error) {
 func (s *Situation) restart(again *Situation, plan console.Plan, why string) (console.Request, error) {
 	before := s.r.Material
 	var err error
+	if s.r.Subject == "" && again.Subject.ID != "" { // the account has an owner by now
+		open, err := s.tx.OpenRequests(s.App.ID, again.Subject.ID, s.r.Entitlement)
+		if err != nil {
+			return s.r, err
+		}
+		for _, o := range open {
+			if o.Kind == s.r.Kind && o.State.Deciding() {
+				return s.r, endRequest(s.tx, s.r, duplicate(o).Error())
+			}
+		}
+		again.r.Subject, again.r.Whose = again.Subject.ID, ""
+	}
 	again.r.Policy, again.r.PolicyVersion, again.r.Plan = again.Policy.ID, again.Policy.Version, plan
 	again.r.Round, again.r.Step, again.r.Material, again.r.State = s.r.Round+1, 0, again.Material(), console.RequestWaiting
 	if again.Account != nil {

@@ -3,19 +3,19 @@ package approve
 import (
 	"time"
 
-	"baton"
 	"baton/console"
 	"baton/console/store"
 )
 
-// Removed holds the result of a removal. Both fields are empty if nothing is left to do.
+// Removed holds the result of a removal.
 type Removed struct {
-	Request   console.ID // the request; "" for an account without an owner
+	Request   console.ID
 	Operation console.ID // the operation; "" while people are asked, and if a rule denies it
 }
 
 // Remove removes an access according to the policy for its revocation. o is the revocation, by the
-// person who runs the command.
+// person who runs the command. If nobody owns the account, the request has no subject: the people
+// whom the policy finds by the subject are nobody.
 func Remove(t *store.Tx, o console.Operation) (Removed, error) {
 	subject, _, err := t.AccountPerson(o.Account, time.Time{})
 	if err != nil {
@@ -23,45 +23,16 @@ func Remove(t *store.Tx, o console.Operation) (Removed, error) {
 	}
 	r := console.Request{Kind: console.RequestRevoke, App: o.App, Entitlement: o.Entitlement, Account: o.Account, Subject: subject, Requester: t.By().Actor.Person(),
 		Why: o.Input.Why, Removal: o.Cause.Kind}
-	if subject == "" {
-		return removeUnowned(t, r, o)
-	}
 	r, err = File(t, r)
 	return Removed{r.ID, r.Operation}, err
-}
-
-// removeUnowned removes an access of an account without an owner. A request needs a subject, so the
-// policy either allows the removal at once or not at all.
-func removeUnowned(t *store.Tx, r console.Request, o console.Operation) (Removed, error) {
-	s, err := Look(t, r, t.By().At)
-	if err != nil {
-		return Removed{}, err
-	}
-	plan, err := s.Policy.Plan(s.Case(), func() console.ID { return console.NewID(s.now) })
-	if err != nil {
-		return Removed{}, err
-	}
-	switch plan.Outcome {
-	case console.OutcomeAsk:
-		return Removed{}, baton.Errorf(baton.Refused, "the policy “%s” asks others before this is removed, and the account belongs to nobody about whom they could be asked", s.Policy.Name).
-			WithFix("Set the owner of the account first.")
-	case console.OutcomeDeny:
-		return Removed{}, baton.Errorf(baton.Refused, "%s", denialText(plan))
-	}
-	created, err := t.CreateOperation(o, store.Circumstances{ByHand: true})
-	if err != nil {
-		return Removed{}, err
-	}
-	access, err := t.Access(o.App, o.Account, o.Entitlement, s.now)
-	if err != nil {
-		return Removed{}, err
-	}
-	return Removed{Operation: created.ID}, endAll(t, access, o)
 }
 
 // remove carries out a removal: it ends all reasons, and adds a bar so that rules do not grant the
 // access again.
 func (s *Situation) remove() error {
+	if s.Account == nil && s.Subject.ID == "" {
+		return s.tx.CloseRequest(s.r, console.OutcomeError, "The account is gone.")
+	}
 	if s.Account == nil {
 		return s.tx.CloseRequest(s.r, console.OutcomeError, "The account does not belong to "+s.Subject.Name+" any more.")
 	}

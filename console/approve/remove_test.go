@@ -159,24 +159,79 @@ func TestRemovalGuards(t *testing.T) {
 	}
 }
 
-// TestRemovalOfNobody removes access of an account without an owner.
+// TestRemovalOfNobody removes access of an account without an owner: people are asked, too, but
+// nobody who is found by the owner.
 func TestRemovalOfNobody(t *testing.T) {
-	w := onSQLite(t)
-	ben := w.account("ben")
-	w.update(func(tx *store.Tx) error { return tx.SetAccountOwner(ben, "", store.OwnerCleared) })
-	policy := w.writePolicy(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: askOwner()})
-	w.settings(w.member, console.RequestSettings{Revoke: policy})
-	_, err := w.remove("own", "ben", w.member)
-	wantKind(t, "nobody can be asked about", err, baton.Refused)
-	if baton.FixOf(err) == "" || w.access("ben", w.member).Bar != nil {
-		t.Errorf("%v", err)
+	onBoth(t, testRemovalOfNobody)
+}
+
+func testRemovalOfNobody(t *testing.T, w *world) {
+	owned := func(person console.ID, how store.OwnerSource) {
+		t.Helper()
+		ben := w.account("ben")
+		w.update(func(tx *store.Tx) error { return tx.SetAccountOwner(ben, person, how) })
 	}
-	w.writePolicy(console.Policy{ID: policy, Name: "Asked removal", Kind: console.PolicyRevoke, Rules: []console.PolicyRule{
-		{When: `subject.email != ""`, Outcome: console.OutcomeDeny}, {Outcome: console.OutcomeApprove}}})
+	owned("", store.OwnerCleared)
+	manager := []console.PolicyRule{{Outcome: console.OutcomeAsk, Steps: []console.PolicyStep{{Ask: []console.Approver{{Kind: console.ApproverManager}, {Kind: console.ApproverExpression, Expression: "subject.manager"}},
+		Fallback: []console.Approver{{Kind: console.ApproverAppOwner}, {Kind: console.ApproverRole, Role: console.SecurityOfficer}}}}}}
+	policy := w.writePolicy(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: manager})
+	w.settings(w.member, console.RequestSettings{Revoke: policy})
 	done, err := w.remove("own", "ben", w.member)
 	w.check(err)
-	if done.Request != "" || w.operation(done.Operation).State != console.Queued || w.access("ben", w.member).Bar == nil {
-		t.Errorf("%+v", done)
+	r := w.get(done.Request)
+	if r.State != console.RequestAsking || r.Subject != "" || w.asked(r) != "so" || done.Operation != "" || w.access("ben", w.member).Bar != nil {
+		t.Fatalf("%+v, asked %s", r, w.asked(r))
+	}
+	wantGuard(t, "the requester decides", w.decide("own", r, true), console.GuardSelf)
+	if _, err := w.remove("sup", "ben", w.member); baton.KindOf(err) != baton.AlreadyExists {
+		t.Errorf("asked twice: %v", err)
+	}
+	v, err := w.Request(ctx, w.callers["so"], r.ID)
+	w.check(err)
+	if v.RequestSummary.Subject.Name != "The account “ben” of nobody" || v.Mine == nil || v.Gone {
+		t.Errorf("%+v", v)
+	}
+	w.check(w.decide("so", r, true))
+	if r = w.get(r.ID); r.State != console.RequestCarrying || w.operation(r.Operation).Verb != console.Revoke || w.access("ben", w.member).Bar == nil {
+		t.Errorf("%+v", r)
+	}
+	w.finish(r.Operation)
+	w.tenant.Groups[1].Members = nil
+	w.sync()
+	if r = w.get(r.ID); r.Outcome != console.OutcomeRevoked {
+		t.Errorf("%+v", r)
+	}
+
+	// Somebody owns the account before the decision: the decisions start again, without the owner.
+	w.tenant.Groups[1].Members = []string{"ben"}
+	w.sync()
+	done, err = w.remove("sup", "ben", w.member)
+	w.check(err)
+	if r = w.get(done.Request); w.asked(r) != "own" {
+		t.Fatalf("%+v, asked %s", r, w.asked(r))
+	}
+	owned(w.id("own"), store.OwnerSet)
+	wantGuard(t, "the new owner decides", w.decide("own", r, true), console.GuardSelf)
+	w.recheck()
+	if r = w.get(r.ID); r.Subject != w.id("own") || r.Whose != "" || r.Round != 2 || w.asked(r) != "so" {
+		t.Errorf("%+v, asked %s", r, w.asked(r))
+	}
+	w.check(w.decide("so", r, false))
+	owned("", store.OwnerCleared)
+
+	// The guards hold: removing the last administrators needs others, whoever owns the account.
+	cem := w.account("cem")
+	w.update(func(tx *store.Tx) error { return tx.SetAccountOwner(cem, "", store.OwnerCleared) })
+	_, err = w.remove("own", "dan", w.admin)
+	wantGuard(t, "below the minimum of admins", err, console.GuardAdmins)
+
+	// A rule decides by what it knows.
+	w.writePolicy(console.Policy{ID: policy, Name: "Asked removal", Kind: console.PolicyRevoke, Rules: []console.PolicyRule{
+		{When: `subject.email != ""`, Outcome: console.OutcomeDeny}, {Outcome: console.OutcomeApprove}}})
+	done, err = w.remove("own", "ben", w.member)
+	w.check(err)
+	if r = w.get(done.Request); r.Operation != done.Operation || w.operation(done.Operation).State != console.Queued || w.access("ben", w.member).Bar == nil {
+		t.Errorf("%+v", r)
 	}
 }
 

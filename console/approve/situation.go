@@ -66,7 +66,13 @@ func Look(t *store.Tx, r console.Request, now time.Time) (*Situation, error) {
 }
 
 func (s *Situation) people() (err error) {
-	if s.Subject, err = s.person(s.r.Subject); err != nil {
+	subject := s.r.Subject
+	if subject == "" && s.r.Account != 0 { // somebody may own it by now
+		if subject, _, err = s.tx.AccountPerson(s.r.Account, time.Time{}); err != nil {
+			return err
+		}
+	}
+	if s.Subject, err = s.person(subject); err != nil {
 		return err
 	}
 	s.Requester, err = s.person(s.r.Requester)

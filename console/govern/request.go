@@ -315,7 +315,7 @@ type RequestSummary struct {
 	console.Request
 	AppName   string
 	Name      string // of the entitlement
-	Subject   console.Person
+	Subject   console.Person // only Name, if nobody owns the account
 	Requester console.Person
 	Asked     []store.AskedRequest
 	Names     Names
@@ -335,7 +335,9 @@ func summarizeRequest(tx *store.Tx, r console.Request) (s RequestSummary, err er
 			return s, err
 		}
 	}
-	if s.Subject, err = tx.Person(r.Subject); err != nil {
+	if r.Subject == "" {
+		s.Subject.Name = r.Whose
+	} else if s.Subject, err = tx.Person(r.Subject); err != nil {
 		return s, err
 	}
 	if s.Requester, err = tx.Person(r.Requester); err != nil {

@@ -199,6 +199,9 @@ func view(e console.Event, d Directory) (v View, err error) {
 			return v, err
 		}
 	}
+	if whose, ok := v.Data["whose"].(string); ok && e.Person == "" {
+		v.Person.Name = whose
+	}
 	if e.Connector != "" {
 		if v.Connector, err = d.Connector(e.Connector); ignoreMissing(err) != nil {
 			return v, err

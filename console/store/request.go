@@ -27,10 +27,11 @@ type requestBody struct {
 	StepBegan     time.Time         `json:"step_began,omitzero"`
 	OutcomeWhy    string            `json:"outcome_why,omitempty"`
 	Material      string            `json:"material"`
+	Whose         string            `json:"whose,omitempty"`
 }
 
 func bodyOf(r console.Request) []byte {
-	return encode(requestBody{r.What, r.Why, r.Client, r.Form, r.Emergency, r.Removal, r.Asked, r.Term, r.Start, r.Policy, r.PolicyVersion, r.Plan, r.Round, r.Step, r.StepBegan, r.OutcomeWhy, r.Material})
+	return encode(requestBody{r.What, r.Why, r.Client, r.Form, r.Emergency, r.Removal, r.Asked, r.Term, r.Start, r.Policy, r.PolicyVersion, r.Plan, r.Round, r.Step, r.StepBegan, r.OutcomeWhy, r.Material, r.Whose})
 }
 
 const requestColumns = "id, number, kind, app, entitlement, account, subject, requester, state, outcome, operation, reason, review, body, created, closed, version"
@@ -44,7 +45,7 @@ func scanRequest(r engine.Row) console.Request {
 	decode(r.Bytes(13), &b)
 	q.What, q.Why, q.Client, q.Form, q.Emergency, q.Removal, q.Asked, q.Term, q.Start = b.What, b.Why, b.Client, b.Form, b.Emergency, b.Removal, b.Asked, b.Term, b.Start
 	q.Policy, q.PolicyVersion = b.Policy, b.PolicyVersion
-	q.Plan, q.Round, q.Step, q.StepBegan, q.OutcomeWhy, q.Material = b.Plan, b.Round, b.Step, b.StepBegan, b.OutcomeWhy, b.Material
+	q.Plan, q.Round, q.Step, q.StepBegan, q.OutcomeWhy, q.Material, q.Whose = b.Plan, b.Round, b.Step, b.StepBegan, b.OutcomeWhy, b.Material, b.Whose
 	return q
 }
 
@@ -60,7 +61,7 @@ func (t *Tx) AddRequest(r console.Request) (console.Request, error) {
 	}
 	r.Number, r.Created, r.Version, r.Client = number, t.by.At, 1, t.by.Client
 	err = t.insert("an open request for the same", "INSERT INTO request ("+requestColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-		r.ID, r.Number, r.Kind, r.App, r.Entitlement, r.Account, r.Subject, r.Requester, r.State, r.Outcome, null(r.Operation), null(r.Reason), r.Review, bodyOf(r), r.Created, r.Closed, r.Version)
+		r.ID, r.Number, r.Kind, r.App, r.Entitlement, r.Account, null(r.Subject), r.Requester, r.State, r.Outcome, null(r.Operation), null(r.Reason), r.Review, bodyOf(r), r.Created, r.Closed, r.Version)
 	if err != nil {
 		return r, err
 	}
@@ -79,15 +80,18 @@ func (t *Tx) requestEvent(r console.Request, kind string, data map[string]any) e
 	if r.Kind == console.RequestRevoke {
 		data["revoke"] = true
 	}
+	if r.Subject == "" {
+		data["whose"] = r.Whose
+	}
 	e := console.Event{Kind: "request." + kind, App: r.App, Person: r.Subject, Account: r.Account, Entitlement: r.Entitlement, Object: string(r.ID)}
 	return t.event(e, data)
 }
 
 // ChangeRequest updates a request, with an event. r.Version must be the version that was read.
 func (t *Tx) ChangeRequest(r console.Request, kind string, data map[string]any) (console.Request, error) {
-	n, err := t.e.Exec(`UPDATE request SET state = $2, outcome = $3, operation = $4, reason = $5, review = $6, body = $7, closed = $8, account = $9, version = version + 1
-		WHERE id = $1 AND version = $10`,
-		r.ID, r.State, r.Outcome, null(r.Operation), null(r.Reason), r.Review, bodyOf(r), r.Closed, r.Account, r.Version)
+	n, err := t.e.Exec(`UPDATE request SET state = $2, outcome = $3, operation = $4, reason = $5, review = $6, body = $7, closed = $8, account = $9, subject = $10, version = version + 1
+		WHERE id = $1 AND version = $11`,
+		r.ID, r.State, r.Outcome, null(r.Operation), null(r.Reason), r.Review, bodyOf(r), r.Closed, r.Account, null(r.Subject), r.Version)
 	if err == nil && n != 1 {
 		err = checkVersion("the request", r.Version+1, r.Version)
 	}
@@ -195,6 +199,12 @@ func (t *Tx) Requests(f RequestFilter, before int64, n int) ([]console.Request, 
 // OpenRequests returns the open requests for a person's access, the oldest first.
 func (t *Tx) OpenRequests(app, subject console.ID, e console.EntitlementKey) ([]console.Request, error) {
 	return list(t, scanRequest, "SELECT "+requestColumns+" FROM request WHERE subject = $1 AND app = $2 AND entitlement = $3 AND state <> 'closed' ORDER BY number", subject, app, e)
+}
+
+// OpenRequestsUnowned returns the open requests for the access of an account that nobody owned when
+// they were filed, the oldest first.
+func (t *Tx) OpenRequestsUnowned(account console.ResourceKey, e console.EntitlementKey) ([]console.Request, error) {
+	return list(t, scanRequest, "SELECT "+requestColumns+" FROM request WHERE subject IS NULL AND account = $1 AND entitlement = $2 AND state <> 'closed' ORDER BY number", account, e)
 }
 
 // RequestsFor returns up to n requests for a person's access, the newest first.
