@@ -14,8 +14,10 @@ type Right struct {
 	Roles          []ConsoleRole
 	AppOwner       bool // the owners of the app have it
 	ConnectorOwner bool // the owners of the connector have it
-	Manager        bool // the manager of the person has it
-	Self           bool // the person itself has it
+	// EntitlementOwner means that the owners of the entitlement have it.
+	EntitlementOwner bool
+	Manager          bool // the manager of the person has it
+	Self             bool // the person itself has it
 }
 
 // The rights to see something.
@@ -61,6 +63,13 @@ var (
 // The rights to change access manually.
 var (
 	ChangeAccess = Right{Do: "remove access, and make, enable or disable accounts, by hand", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+	// RemoveAccess is the right to remove one access of a person, which a policy may have others
+	// decide.
+	RemoveAccess = Right{Do: "remove this access", AppOwner: true, EntitlementOwner: true, Manager: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+	// SeeHolders is the right to see who holds one entitlement.
+	SeeHolders = Right{Do: "see who holds this", AppOwner: true, EntitlementOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+	// GiveBack is the right to give access of a person back early.
+	GiveBack = Right{Do: "give back access of this person", Self: true, Manager: true}
 	// ExplainChanges is the right to say why a change was made that nobody asked for here.
 	ExplainChanges = Right{Do: "explain changes", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
 	RunActions     = Right{Do: "run actions of connectors", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
@@ -71,6 +80,8 @@ type Object struct {
 	App       *App
 	Connector *Connector
 	Person    *Person
+	// EntitlementOwners own the entitlement.
+	EntitlementOwners []ID
 }
 
 // Of reports whether a person has the right for an object.
@@ -79,6 +90,7 @@ func (r Right) Of(p Person, o Object) bool {
 	owns := func(owners []ID) bool { return slices.Contains(owners, me) }
 	return slices.ContainsFunc(r.Roles, func(role ConsoleRole) bool { return slices.Contains(p.Roles, role) }) ||
 		r.AppOwner && o.App != nil && owns(o.App.Owners) ||
+		r.EntitlementOwner && owns(o.EntitlementOwners) ||
 		r.ConnectorOwner && o.Connector != nil && owns(o.Connector.Owners) ||
 		r.Manager && o.Person != nil && o.Person.Manager != "" && o.Person.Manager == me ||
 		r.Self && o.Person != nil && o.Person.Canonical() == me
@@ -99,10 +111,16 @@ func (r Right) holders(o Object) string {
 	for _, role := range r.Roles {
 		names = append(names, role.Label())
 	}
+	if len(names) == 0 {
+		return "to be the person, or the person's manager"
+	}
 	s := "the role " + orList(names)
 	var owners []string
 	if r.AppOwner && o.App != nil {
 		owners = append(owners, "the application")
+	}
+	if r.EntitlementOwner && o.App != nil {
+		owners = append(owners, "the entitlement")
 	}
 	if r.ConnectorOwner && o.Connector != nil {
 		owners = append(owners, "the connector")

@@ -235,6 +235,88 @@ func testRemovalOfNobody(t *testing.T, w *world) {
 	}
 }
 
+// TestRemovalByManager lets managers, and owners of the entitlement, remove access of others as the
+// policy says, and managers give access of their reports back. Others may do neither.
+func TestRemovalByManager(t *testing.T) {
+	onBoth(t, testRemovalByManager)
+}
+
+func testRemovalByManager(t *testing.T, w *world) {
+	w.tenant.Groups[1].Members = []string{"ana", "ben"}
+	w.sync()
+	for _, name := range []string{"ben", "del", "own2"} {
+		_, err := w.remove(name, "ana", w.member)
+		wantKind(t, name+" is not her manager", err, baton.NotFound)
+		_, err = w.Removal(ctx, w.callers[name], w.app, w.account("ana"), w.member)
+		wantKind(t, name+" sees the form", err, baton.NotFound)
+		_, err = w.RemoveAccessOf(ctx, w.callers[name], w.app, w.id("ana"), 0, w.member, "x")
+		wantKind(t, name+" by person", err, baton.NotFound)
+		_, err = w.GiveBackOf(ctx, w.callers[name], w.app, w.id("ana"), w.member, 0, "")
+		wantKind(t, name+" gives back for her", err, baton.NotFound)
+	}
+	_, err := w.remove("mgr", "ben", w.member)
+	wantKind(t, "not a report", err, baton.NotFound)
+
+	// The form says whom the policy asks.
+	v, err := w.Removal(ctx, w.callers["mgr"], w.app, w.account("ana"), w.member)
+	w.check(err)
+	if d := v.Remove.Decides; !v.Remove.May || d == nil || d.Plan.Outcome != console.OutcomeApprove || d.Policy.ID != console.RemovalPolicy {
+		t.Errorf("%+v", v.Remove)
+	}
+	policy := w.writePolicy(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: askOwner()})
+	w.settings(w.member, console.RequestSettings{Revoke: policy, Owners: []console.ID{w.id("own2")}})
+	v, err = w.Removal(ctx, w.callers["mgr"], w.app, w.account("ana"), w.member)
+	w.check(err)
+	if d := v.Remove.Decides; d == nil || d.Plan.Outcome != console.OutcomeAsk || len(d.Steps) != 1 || len(d.Steps[0].Asked) != 2 || d.Names.Of(d.Steps[0].Asked[0].Person) != "own" {
+		t.Errorf("%+v", v.Remove)
+	}
+	done, err := w.remove("mgr", "ana", w.member)
+	w.check(err)
+	r := w.get(done.Request)
+	if r.State != console.RequestAsking || r.Requester != w.id("mgr") || r.Subject != w.id("ana") || w.asked(r) != "own so" {
+		t.Fatalf("%+v, asked %s", r, w.asked(r))
+	}
+	if v, err = w.Removal(ctx, w.callers["mgr"], w.app, w.account("ana"), w.member); err != nil || v.Remove.Refusal == "" {
+		t.Errorf("the form says nothing of the open request: %+v, %v", v.Remove, err)
+	}
+	wantGuard(t, "the manager decides about his own request", w.decide("mgr", r, true), console.GuardSelf)
+	w.check(w.decide("own", r, false))
+
+	// The owner of the entitlement, for whoever holds it, and for nothing else.
+	done, err = w.remove("own2", "ben", w.member)
+	w.check(err)
+	if r = w.get(done.Request); r.State != console.RequestAsking || r.Requester != w.id("own2") {
+		t.Errorf("%+v", r)
+	}
+	_, err = w.remove("own2", "cem", w.admin)
+	wantKind(t, "another entitlement", err, baton.NotFound)
+	w.check(w.decide("own", r, true))
+	if o := w.operation(w.get(r.ID).Operation); o.Verb != console.Revoke {
+		t.Errorf("%+v", o)
+	}
+
+	// A manager gives access of a report back; the report is told, and nothing bars the access.
+	back, err := w.GiveBackOf(ctx, w.callers["mgr"], w.app, w.id("ana"), w.member, 0, "the project is over")
+	w.check(err)
+	if r = w.get(back.ID); r.State != console.RequestCarrying || r.Policy != console.GiveBackPolicy || r.Requester != w.id("mgr") || r.Subject != w.id("ana") || w.access("ana", w.member).Bar != nil {
+		t.Errorf("%+v", r)
+	}
+	// The guards hold for managers, too.
+	cem := w.callers["cem"].Person
+	w.update(func(tx *store.Tx) error {
+		p, err := tx.Person(cem.ID)
+		if err != nil {
+			return err
+		}
+		p.Manager = w.id("mgr")
+		return tx.ChangePerson(p)
+	})
+	_, err = w.remove("mgr", "cem", w.admin)
+	wantGuard(t, "below the minimum of admins", err, console.GuardAdmins)
+	_, err = w.GiveBackOf(ctx, w.callers["mgr"], w.app, cem.ID, w.admin, 0, "")
+	wantGuard(t, "given back below the minimum", err, console.GuardAdmins)
+}
+
 // TestGiveBackMeanwhile checks that giving access back does not wait for the decision about its
 // removal.
 func TestGiveBackMeanwhile(t *testing.T) {

@@ -422,9 +422,6 @@ func checkAdministrators(t *store.Tx) error {
 	}
 }
 
-// adminRole is the name of the role for administrator entitlements in a file.
-const adminRole = "Administrator"
-
 // nameAdmins stores the ids of an app's administrator entitlements. They have keys only after a sync
 // shows them.
 func nameAdmins(t *store.Tx, app console.ID, ids []string) error {
@@ -439,10 +436,14 @@ func nameAdmins(t *store.Tx, app console.ID, ids []string) error {
 	if string(before) == string(b) {
 		return ResolveAdmins(t, app)
 	}
+	old, _, err := namedAdmins(t, app)
+	if err != nil {
+		return err
+	}
 	if err := t.SetSetting(console.AdminEntitlementsSetting(app), b); err != nil {
 		return err
 	}
-	return resolveAdmins(t, app, true)
+	return resolveAdmins(t, app, old, true)
 }
 
 // MissingAdmins returns the ids of an app's administrator entitlements from the file that its syncs
@@ -484,15 +485,15 @@ func namedAdmins(t *store.Tx, app console.ID) (keys []console.EntitlementKey, mi
 }
 
 // ResolveAdmins adds the administrator entitlements from the file that the app's syncs now show to
-// the administrator role. Entitlements that are no longer shown stay. It runs after every applied
-// sync.
-func ResolveAdmins(t *store.Tx, id console.ID) error { return resolveAdmins(t, id, false) }
+// the app's administrator role, unless one of its administrator roles has them. If it has no such
+// role, it gets one. Entitlements that are no longer shown stay. It runs after every applied sync.
+func ResolveAdmins(t *store.Tx, id console.ID) error { return resolveAdmins(t, id, nil, false) }
 
-// resolveAdmins implements [ResolveAdmins]. If the list in the file has changed, entitlements of the
-// old list are removed from the role.
-func resolveAdmins(t *store.Tx, id console.ID, another bool) error {
+// resolveAdmins implements [ResolveAdmins]. If the list in the file has changed, the entitlements of
+// the old list that are not in the new one are removed from the administrator roles.
+func resolveAdmins(t *store.Tx, id console.ID, old []console.EntitlementKey, changed bool) error {
 	keys, _, err := namedAdmins(t, id)
-	if err != nil || len(keys) == 0 && !another {
+	if err != nil || len(keys) == 0 && !changed {
 		return err
 	}
 	app, err := t.LockApp(id)
@@ -500,26 +501,43 @@ func resolveAdmins(t *store.Tx, id console.ID, another bool) error {
 		return err
 	}
 	roles := app.Roles
-	roles.Roles = slices.Clone(roles.Roles)
-	i := slices.IndexFunc(roles.Roles, func(r console.AppRole) bool { return r.Name == adminRole })
-	if i < 0 && len(keys) == 0 {
+	roles.Roles = adminRoles(roles.Roles, keys, old)
+	if slices.EqualFunc(roles.Roles, app.Roles.Roles, func(a, b console.AppRole) bool {
+		return a.Name == b.Name && slices.Equal(a.Entitlements, b.Entitlements)
+	}) {
 		return nil
 	}
-	if i < 0 {
-		roles.Roles = slices.Insert(roles.Roles, 0, console.AppRole{Name: adminRole, Admin: true})
-		i = 0
-	}
-	before := roles.Roles[i].Entitlements
-	after := keys
-	if !another {
-		after = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(before), keys...))))
-	}
-	if slices.Equal(before, after) {
-		return nil
-	}
-	roles.Roles[i].Entitlements = after
-	if another {
+	if changed {
 		return guard(t, app, console.AppGuards{Owners: app.Owners, Roles: roles, MinimumAdmins: app.MinimumAdmins})
 	}
 	return t.SetRoleMap(id, roles, app.MinimumAdmins)
+}
+
+// adminRoles returns roles with the entitlements of a file's list as administrator, and without those
+// that only its old list has. They join the highest administrator role that the app has, whatever it
+// is called.
+func adminRoles(roles []console.AppRole, keys, old []console.EntitlementKey) []console.AppRole {
+	roles = slices.Clone(roles)
+	missing := slices.Clone(keys)
+	admin := -1
+	for i, r := range roles {
+		if !r.Admin {
+			continue
+		}
+		if admin < 0 {
+			admin = i
+		}
+		roles[i].Entitlements = slices.DeleteFunc(slices.Clone(r.Entitlements), func(e console.EntitlementKey) bool {
+			return slices.Contains(old, e) && !slices.Contains(keys, e)
+		})
+		missing = slices.DeleteFunc(missing, func(e console.EntitlementKey) bool { return slices.Contains(r.Entitlements, e) })
+	}
+	if len(missing) == 0 {
+		return roles
+	}
+	if admin < 0 {
+		roles, admin = slices.Insert(roles, 0, console.AppRole{Name: console.AdminRole, Admin: true}), 0
+	}
+	roles[admin].Entitlements = slices.Compact(slices.Sorted(slices.Values(append(roles[admin].Entitlements, missing...))))
+	return roles
 }

@@ -143,6 +143,9 @@ type EntitlementView struct {
 	Holding []Holding
 	Next    *store.HolderAfter // where the next page begins; nil at the end
 	Gone    bool               // no sync shows it any more
+	// Alone means that the caller sees nothing else of the app, but may remove access to the
+	// entitlement, because it is the caller's.
+	Alone bool
 }
 
 // Entitlement returns an entitlement and up to n of its holders.
@@ -150,6 +153,10 @@ func (c *Console) Entitlement(ctx context.Context, caller Caller, app console.ID
 	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
 		v = EntitlementView{}
 		a, err := c.seeAppThen(tx, me, app, console.SeeAccess)
+		if err != nil && c.at.IsZero() {
+			a, err = seeHolders(tx, me, app, key, err)
+			v.Alone = err == nil
+		}
 		if err != nil {
 			return err
 		}
@@ -177,6 +184,20 @@ func (c *Console) Entitlement(ctx context.Context, caller Caller, app console.ID
 		return newFiller(tx, a, m, c.now()).fillHolders(key, v.Holding)
 	})
 	return v, err
+}
+
+// seeHolders returns an app if a person owns an entitlement of it; else the error for people who do
+// not.
+func seeHolders(tx *store.Tx, me console.Person, app console.ID, e console.EntitlementKey, refused error) (console.App, error) {
+	a, err := tx.App(app)
+	if err != nil {
+		return a, err
+	}
+	owners, err := entitlementOwners(tx, app, e)
+	if err == nil && !console.SeeHolders.Of(me, console.Object{App: &a, EntitlementOwners: owners}) {
+		err = refused
+	}
+	return a, err
 }
 
 func ownerOf(tx *store.Tx, account console.ResourceKey) (console.Person, error) {

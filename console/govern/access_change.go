@@ -106,12 +106,54 @@ func changeableApp(tx *store.Tx, me console.Person, app console.ID) (console.App
 	return a, err
 }
 
+// removable returns an app whose access e of a person the caller may remove, for example as the
+// person's manager. person is "" if nobody owns the account.
+func removable(tx *store.Tx, me console.Person, app, person console.ID, e console.EntitlementKey) (a console.App, err error) {
+	if a, err = tx.App(app); err != nil {
+		return a, err
+	}
+	o := console.Object{App: &a}
+	if o.EntitlementOwners, err = entitlementOwners(tx, app, e); err != nil {
+		return a, err
+	}
+	if person != "" {
+		p, err := tx.Person(person)
+		if err != nil {
+			return a, err
+		}
+		o.Person = &p
+	}
+	err = console.RemoveAccess.Check(me, o)
+	if err != nil && !console.SeeAccessCounts.Of(me, o) && !console.SeePeople.Of(me, o) {
+		err = hidden("app", err)
+	}
+	return a, err
+}
+
+// entitlementOwners returns the owners of an entitlement.
+func entitlementOwners(tx *store.Tx, app console.ID, e console.EntitlementKey) ([]console.ID, error) {
+	versions, err := tx.RequestSettings(app, e)
+	if err != nil || len(versions) == 0 {
+		return nil, err
+	}
+	return versions[0].Settings.Owners, nil
+}
+
+// removableFrom is removable for an account.
+func removableFrom(tx *store.Tx, me console.Person, app console.ID, account console.ResourceKey, e console.EntitlementKey) (console.App, error) {
+	subject, _, err := tx.AccountPerson(account, time.Time{})
+	if err != nil {
+		return console.App{}, err
+	}
+	return removable(tx, me, app, subject, e)
+}
+
 // RemoveAccess removes an access according to the policy for its revocation: all reasons end, a bar
 // keeps rules from granting it again, and an operation revokes it, at once or after an approval. For
 // [console.AccountItself] the account is disabled.
 func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (done approve.Removed, err error) {
 	err = c.guarded(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) (o console.Operation, err error) {
-		a, err := changeableApp(tx, me, app)
+		a, err := removableFrom(tx, me, app, account, e)
 		if err != nil {
 			return o, err
 		}
@@ -140,7 +182,7 @@ func (c *Console) RemoveAccess(ctx context.Context, caller Caller, app console.I
 // holds the access.
 func (c *Console) RemoveAccessOf(ctx context.Context, caller Caller, app, person console.ID, account console.ResourceKey, e console.EntitlementKey, why string) (done approve.Removed, err error) {
 	err = c.read(ctx, caller, configuring.in(app), func(tx *store.Tx, me console.Person) error {
-		a, err := changeableApp(tx, me, app)
+		a, err := removable(tx, me, app, person, e)
 		if err != nil {
 			return err
 		}
@@ -214,10 +256,20 @@ type Consequence struct {
 	Fix      string
 	Warnings []string
 	Back     []string // the entitlements that an account holds again when it is enabled
+	// Decides says who decides before access is removed; nil for other changes.
+	Decides *Deciders
 }
 
-func (c *Console) consequence(tx *store.Tx, me console.Person, a console.App, account console.ResourceKey, e console.EntitlementKey, verb console.Verb) (q Consequence, err error) {
-	if q.May = console.ChangeAccess.Of(me, console.Object{App: &a}); !q.May {
+// Deciders are the people who would be asked about a change, with their names.
+type Deciders struct {
+	approve.Preview
+	Names Names
+}
+
+// consequence returns the effect of granting or revoking an access by hand. may reports whether the
+// person has the right.
+func (c *Console) consequence(tx *store.Tx, me console.Person, may bool, a console.App, account console.ResourceKey, e console.EntitlementKey, verb console.Verb) (q Consequence, err error) {
+	if q.May = may; !may {
 		return q, nil
 	}
 	connector, _, err := showing(tx, a, account)
@@ -248,6 +300,11 @@ func (c *Console) consequence(tx *store.Tx, me console.Person, a console.App, ac
 		q.Refusal, q.Fix = refusal.Error(), baton.FixOf(refusal)
 	}
 	q.Warnings = p.Warnings()
+	if verb == console.Revoke {
+		if err := q.decides(tx, me, a, account, e, c.now()); err != nil {
+			return q, err
+		}
+	}
 	if e == console.AccountItself && verb == console.Grant {
 		facts, err := tx.HeldBy(m, account, 0, 20)
 		if err != nil {
@@ -262,4 +319,61 @@ func (c *Console) consequence(tx *store.Tx, me console.Person, a console.App, ac
 		}
 	}
 	return q, nil
+}
+
+// decides adds who would decide about the removal of an access.
+func (q *Consequence) decides(tx *store.Tx, me console.Person, a console.App, account console.ResourceKey, e console.EntitlementKey, now time.Time) error {
+	subject, _, err := tx.AccountPerson(account, time.Time{})
+	if err != nil {
+		return err
+	}
+	p, err := approve.Consider(tx, console.Request{Kind: console.RequestRevoke, Removal: console.CauseManual, App: a.ID, Entitlement: e, Account: account, Subject: subject, Requester: me.ID}, now)
+	if baton.KindOf(err) == baton.NotFound { // no sync shows the entitlement any more
+		q.May = false
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	q.Decides = &Deciders{p, Names{}}
+	if p.Refused != nil && q.Refusal == "" {
+		q.Refusal, q.Fix = p.Refused.Error(), baton.FixOf(p.Refused)
+	}
+	return q.Decides.Names.addAsked(tx, p.Steps)
+}
+
+// Removal returns an access with the effect of its removal, for somebody who may remove it.
+func (c *Console) Removal(ctx context.Context, caller Caller, app console.ID, account console.ResourceKey, e console.EntitlementKey) (v AccessView, err error) {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
+		v = AccessView{}
+		if v.App, err = removableFrom(tx, me, app, account, e); err != nil {
+			return err
+		}
+		m, err := tx.Moment(app, time.Time{})
+		if err != nil {
+			return err
+		}
+		return c.accessNow(tx, me, true, m, account, e, &v)
+	})
+	return v, err
+}
+
+// accessNow adds an access of v.App as it is now, and what the caller may do about it. may reports
+// whether the caller may remove it.
+func (c *Console) accessNow(tx *store.Tx, me console.Person, may bool, m store.Moment, account console.ResourceKey, e console.EntitlementKey, v *AccessView) (err error) {
+	if v.Account, v.Gone, err = c.accountOf(tx, m, v.App, account); err != nil {
+		return err
+	}
+	if e == console.AccountItself {
+		v.Entitlement.Entitlement = accountEntitlement
+	} else if v.Entitlement, _, err = c.entitlementOf(tx, m, v.App, e); err != nil {
+		return err
+	}
+	if v.Access, err = tx.AccessIn(m, v.App.ID, account, e, 0, c.now()); err != nil {
+		return err
+	}
+	v.State = v.Access.State(c.now())
+	v.Until, _ = console.Expiry(v.Access.Reasons, v.Access.Bar, c.now())
+	v.Remove, err = c.consequence(tx, me, may, v.App, account, e, console.Revoke)
+	return err
 }

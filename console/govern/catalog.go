@@ -2,6 +2,7 @@ package govern
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"baton"
@@ -34,6 +35,7 @@ type CatalogRow struct {
 	On          store.Resource
 	Role        *console.AppRole
 	Settings    console.RequestSettings
+	Owned       bool // the caller owns the entitlement
 	Have        bool
 	Until       time.Time        // when what they have ends
 	Pending     *console.Request // that is not closed; nil if there is none
@@ -93,6 +95,9 @@ func (c *Console) RequestCatalog(ctx context.Context, caller Caller, q CatalogQu
 			part, err := c.catalogApp(tx, a, r, q, open)
 			if err != nil {
 				return err
+			}
+			for i := range part.Rows {
+				part.Rows[i].Owned = slices.Contains(part.Rows[i].Settings.Owners, me.Canonical())
 			}
 			if len(part.Rows) > 0 || q.App != "" {
 				v.Apps = append(v.Apps, part)

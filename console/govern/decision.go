@@ -272,7 +272,7 @@ func (c *Console) requestView(tx *store.Tx, me console.Person, r console.Request
 		return v, err
 	}
 	held := v.Access != nil && v.Access.Held
-	v.MayGiveBack = r.Subject == me.ID && r.Kind == console.RequestGrant && (held || r.State == console.RequestCarrying)
+	v.MayGiveBack = console.GiveBack.Of(me, console.Object{Person: &v.RequestSummary.Subject}) && r.Kind == console.RequestGrant && (held || r.State == console.RequestCarrying)
 	v.MayExtend = mine && r.Kind == console.RequestGrant && (held || r.Outcome == console.OutcomeGranted)
 	return v, c.steps(tx, me, s, &v)
 }

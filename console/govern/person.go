@@ -48,6 +48,8 @@ type PersonView struct {
 	// At is the moment that the accounts are of; zero for now.
 	At   time.Time
 	Self bool // it is the caller
+	// MayGiveBack means that the caller may end the person's access early, and ask for its removal.
+	MayGiveBack bool
 }
 
 // maxAccountHolds limits the entitlements shown for each account of a person.
@@ -67,6 +69,7 @@ func (c *Console) Person(ctx context.Context, caller Caller, id console.ID) (v P
 			return err
 		}
 		v.Person, v.At = p, c.at
+		v.MayGiveBack = c.at.IsZero() && console.GiveBack.Of(me, console.Object{Person: &p})
 		if !c.at.IsZero() {
 			there, err := tx.AddedBy(p.ID, c.at)
 			if err != nil {

@@ -57,19 +57,10 @@ func (c *Console) Access(ctx context.Context, caller Caller, app console.ID, acc
 		if err != nil {
 			return err
 		}
-		if v.Account, v.Gone, err = c.accountOf(tx, m, a, account); err != nil {
+		may := console.ChangeAccess.Of(me, console.Object{App: &a})
+		if err := c.accessNow(tx, me, may, m, account, e, &v); err != nil {
 			return err
 		}
-		if e == console.AccountItself {
-			v.Entitlement.Entitlement = accountEntitlement
-		} else if v.Entitlement, _, err = c.entitlementOf(tx, m, a, e); err != nil {
-			return err
-		}
-		if v.Access, err = tx.AccessIn(m, a.ID, account, e, 0, c.now()); err != nil {
-			return err
-		}
-		v.State = v.Access.State(c.now())
-		v.Until, _ = console.Expiry(v.Access.Reasons, v.Access.Bar, c.now())
 		if v.Operations, err = tx.Operations(account, e); err != nil {
 			return err
 		}
@@ -87,11 +78,8 @@ func (c *Console) Access(ctx context.Context, caller Caller, app console.ID, acc
 		if err := v.fillIntervals(tx, m); err != nil {
 			return err
 		}
-		if v.Remove, err = c.consequence(tx, me, a, account, e, console.Revoke); err != nil {
-			return err
-		}
 		if e == console.AccountItself {
-			if v.Enable, err = c.consequence(tx, me, a, account, e, console.Grant); err != nil {
+			if v.Enable, err = c.consequence(tx, me, may, a, account, e, console.Grant); err != nil {
 				return err
 			}
 		}

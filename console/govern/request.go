@@ -168,11 +168,26 @@ func (c *Console) refused(ctx context.Context, caller Caller, err error) error {
 
 // GiveBack ends access of the caller early.
 func (c *Console) GiveBack(ctx context.Context, caller Caller, app console.ID, e console.EntitlementKey, account console.ResourceKey, why string) (r console.Request, err error) {
+	return c.GiveBackOf(ctx, caller, app, caller.Person.ID, e, account, why)
+}
+
+// GiveBackOf ends access of a person early, for example by the person's manager.
+func (c *Console) GiveBackOf(ctx context.Context, caller Caller, app, person console.ID, e console.EntitlementKey, account console.ResourceKey, why string) (r console.Request, err error) {
 	err = c.change(ctx, caller, asking, func(tx *store.Tx, me console.Person) error {
+		subject, err := tx.Person(person)
+		if err != nil {
+			return err
+		}
+		if err := console.GiveBack.Check(me, console.Object{Person: &subject}); err != nil {
+			if !console.SeePeople.Of(me, console.Object{Person: &subject}) {
+				err = hidden("person", err)
+			}
+			return err
+		}
 		if why == "" {
 			why = "given back"
 		}
-		r, err = approve.File(tx, console.Request{Kind: console.RequestRevoke, App: app, Entitlement: e, Account: account, Subject: me.ID, Requester: me.ID, Why: why})
+		r, err = approve.File(tx, console.Request{Kind: console.RequestRevoke, App: app, Entitlement: e, Account: account, Subject: subject.Canonical(), Requester: me.ID, Why: why})
 		return err
 	})
 	return r, c.refused(ctx, caller, err)
@@ -314,7 +329,7 @@ func seeRequest(tx *store.Tx, me console.Person, id console.ID) (console.Request
 type RequestSummary struct {
 	console.Request
 	AppName   string
-	Name      string // of the entitlement
+	Name      string         // of the entitlement
 	Subject   console.Person // only Name, if nobody owns the account
 	Requester console.Person
 	Asked     []store.AskedRequest

@@ -343,10 +343,6 @@ func entitlementPage(c *call) error {
 
 // entitlementPage shows an entitlement, and what is wrong with a form on the page.
 func (c *call) entitlementPage(wrong error) error {
-	h, err := c.appHead("entitlements")
-	if err != nil {
-		return err
-	}
 	key, err := c.key("entitlement")
 	if err != nil {
 		return err
@@ -355,7 +351,18 @@ func (c *call) entitlementPage(wrong error) error {
 	if err := c.place(&after); err != nil {
 		return err
 	}
-	v, err := c.console().Entitlement(c.ctx(), c.caller, h.App.ID, console.EntitlementKey(key), after, rowsPerPage)
+	v, err := c.console().Entitlement(c.ctx(), c.caller, c.app(), console.EntitlementKey(key), after, rowsPerPage)
+	if err != nil {
+		return err
+	}
+	if v.Alone {
+		d := entitlementDetail{EntitlementView: v}
+		if v.Next != nil {
+			d.NextHolders = c.nextPath(cursor(*v.Next))
+		}
+		return c.page("entitlement-alone", v.Name, d)
+	}
+	h, err := c.appHead("entitlements")
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
+	"net/http"
 
 	"baton"
 	"baton/console"
@@ -169,23 +171,55 @@ func doneByHand(c *call) error {
 	return c.toOperation(c.operation(), c.console().DoneByHand(c.ctx(), c.caller, c.app(), c.operation(), c.r.PostFormValue("why")))
 }
 
-func removeAccess(c *call) error {
+type removalForm struct {
+	govern.AccessView
+	Why     string
+	Problem *problem
+}
+
+// removalAt returns the account and the entitlement in the path.
+func (c *call) removalAt() (console.ResourceKey, console.EntitlementKey, error) {
 	account, err := c.key("account")
 	if err != nil {
-		return err
+		return 0, 0, err
 	}
 	entitlement, err := c.key("entitlement")
+	return console.ResourceKey(account), console.EntitlementKey(entitlement), err
+}
+
+func removalPage(c *call) error { return c.showRemoval(http.StatusOK, nil) }
+
+// showRemoval shows what removing an access leads to and who decides about it, with an error if
+// there is one.
+func (c *call) showRemoval(status int, wrong error) error {
+	account, e, err := c.removalAt()
 	if err != nil {
 		return err
 	}
-	done, err := c.console().RemoveAccess(c.ctx(), c.caller, c.app(), console.ResourceKey(account), console.EntitlementKey(entitlement), c.r.PostFormValue("why"))
+	v, err := c.console().Removal(c.ctx(), c.caller, c.app(), account, e)
 	if err != nil {
 		return err
 	}
-	if done.Operation == "" {
-		return c.redirect("/requests/" + string(done.Request))
+	title := "Revoke " + text(cmp.Or(v.Entitlement.Name, v.Entitlement.ID))
+	if e == console.AccountItself {
+		title = "Disable the account"
 	}
-	return c.redirect(fmt.Sprintf("/applications/%s/operations/%s", c.app(), done.Operation))
+	return c.show(status, "removal", title, removalForm{v, c.r.PostFormValue("why"), problemOf(wrong)})
+}
+
+func removeAccess(c *call) error {
+	account, e, err := c.removalAt()
+	if err != nil {
+		return err
+	}
+	done, err := c.console().RemoveAccess(c.ctx(), c.caller, c.app(), account, e, c.r.PostFormValue("why"))
+	if k := baton.KindOf(err); err != nil && (k == baton.Invalid || k == baton.Refused || k == baton.AlreadyExists) {
+		return c.showRemoval(statusOf(err), err)
+	}
+	if err != nil {
+		return err
+	}
+	return c.redirect("/requests/" + string(done.Request))
 }
 
 func enableAccount(c *call) error {

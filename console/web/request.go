@@ -335,20 +335,24 @@ func giveBackRequest(c *call) error {
 	if !v.MayGiveBack {
 		return c.requestDone(baton.Errorf(baton.Refused, "there is nothing that you could give back"))
 	}
-	r, err := c.console().GiveBack(c.ctx(), c.caller, v.Request.App, v.Request.Entitlement, v.Account, "")
+	r, err := c.console().GiveBackOf(c.ctx(), c.caller, v.Request.App, v.Request.Subject, v.Request.Entitlement, v.Account, "")
 	if err != nil {
 		return c.requestDone(err)
 	}
 	return c.redirect("/requests/" + string(r.ID))
 }
 
-// giveBack ends access of the caller, from the caller's list.
+// giveBack ends access from the caller's list, or from that of a person whom the caller manages.
 func giveBack(c *call) error {
 	key, err := c.key("entitlement")
 	if err != nil {
 		return err
 	}
-	r, err := c.console().GiveBack(c.ctx(), c.caller, c.app(), console.EntitlementKey(key), 0, "")
+	person := console.ID(c.r.PostFormValue("for"))
+	if person == "" {
+		person = c.caller.Person.ID
+	}
+	r, err := c.console().GiveBackOf(c.ctx(), c.caller, c.app(), person, console.EntitlementKey(key), 0, "")
 	if err != nil {
 		return err
 	}

@@ -96,6 +96,7 @@ var routes = []route{
 	{"GET /applications/{app}/accounts/{account}", signedIn, asOf(accountPage)},
 	{"GET /applications/{app}/accounts/{account}/history", signedIn, ofHistory(accountHistoryPage)},
 	{"GET /applications/{app}/accounts/{account}/entitlements/{entitlement}", signedIn, ofHistory(accessPage)},
+	{"GET /applications/{app}/accounts/{account}/entitlements/{entitlement}/remove", signedIn, removalPage},
 	{"POST /applications/{app}/accounts/{account}/entitlements/{entitlement}/remove", signedIn, removeAccess},
 	{"POST /applications/{app}/accounts/{account}/enable", signedIn, enableAccount},
 	{"GET /applications/{app}/operations", signedIn, operationsPage},

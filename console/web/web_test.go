@@ -219,6 +219,7 @@ var want = map[string][]int{
 	"GET /applications/{app}/entitlements":                                  {404, 200, 404, 403, 404, 200},
 	"GET /applications/{app}/entitlements/{entitlement}":                    {404, 200, 404, 403, 404, 200},
 
+	"GET /applications/{app}/accounts/{account}/entitlements/{entitlement}/remove":  {404, 200, 404, 403, 404, 403, 200, 200},
 	"POST /applications/{app}/accounts/{account}/entitlements/{entitlement}/remove": {404, 400, 404, 403, 404, 403, 400, 400},
 	"POST /applications/{app}/accounts/{account}/enable":                            {404, 400, 404, 403, 404, 403, 400, 400},
 	"GET /applications/{app}/operations":                                            {404, 200, 404, 403, 404, 200},
