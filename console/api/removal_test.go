@@ -74,6 +74,23 @@ func TestRemovals(t *testing.T) {
 		}
 	}
 
+	// An app that something else needs stays.
+	f.update(func(tx *store.Tx) error {
+		if err := tx.AddRequirement(console.Requirement{App: f.app, Entitlement: f.group, RequirementRule: console.RequirementRule{Mode: console.RequirementReport, Needs: []console.Need{{App: console.ID(app), Entitlement: 1}}}}); err != nil {
+			return err
+		}
+		_, err := tx.AddPolicyVersion(console.Policy{Kind: console.PolicyRequest, Name: "Holders", Rules: []console.PolicyRule{{Outcome: console.OutcomeAsk,
+			Steps: []console.PolicyStep{{Ask: []console.Approver{{Kind: console.ApproverGroup, App: console.ID(app), Entitlement: "group:g:member"}}}}}}}, 0)
+		return err
+	})
+	f.fails("an app that a requirement needs", super, "DELETE", paths.app, "{}", 400, 9, "A requirement of “Perplexity”")
+	f.update(func(tx *store.Tx) error {
+		return tx.AddRequirement(console.Requirement{App: f.app, Entitlement: f.group, Version: 1, Weaker: true, RequirementRule: console.RequirementRule{Mode: console.RequirementReport}})
+	})
+	f.fails("an app whose holders a policy asks", super, "DELETE", paths.app, "{}", 400, 9, "The policy “Holders”")
+	holders := fmt.Sprint(at(f.ok(super, "POST", "/api/v1/search/policies", `{"displayName":"Holders"}`), "list.0.id"))
+	f.ok(super, "DELETE", "/api/v1/policies/"+holders, "{}")
+
 	// The app: what was there is still known of the time before.
 	f.now = f.now.Add(time.Minute)
 	f.ok(super, "DELETE", paths.app, "{}")

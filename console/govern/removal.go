@@ -3,6 +3,7 @@ package govern
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"baton"
 	"baton/console"
@@ -73,6 +74,9 @@ func (c *Console) RemoveApp(ctx context.Context, caller Caller, id console.ID) e
 				return baton.Errorf(baton.Refused, "a change of this application waits for a second person").WithFix("Confirm or discard it first.")
 			}
 		}
+		if err := checkUnused(tx, id); err != nil {
+			return err
+		}
 		return tx.RemoveApp(id)
 	})
 }
@@ -84,6 +88,40 @@ func checkIdle(tx *store.Tx, a console.App, connector console.ID) error {
 		err = baton.Errorf(baton.Refused, "an operation in “%s” is not over", a.Name).WithFix("Wait for it, or cancel it on the page of the application's operations.")
 	}
 	return err
+}
+
+// checkUnused refuses to remove an app whose access is needed elsewhere: by a requirement of another
+// app, or by a policy that asks its holders.
+func checkUnused(tx *store.Tx, app console.ID) error {
+	requirements, err := tx.ActiveRequirements("")
+	if err != nil {
+		return err
+	}
+	for _, r := range requirements {
+		if r.App == app || !slices.ContainsFunc(r.Needs, func(n console.Need) bool { return n.App == app }) {
+			continue
+		}
+		switch of, err := presentApp(tx, r.App); {
+		case err == nil:
+			return baton.Errorf(baton.Refused, "a requirement of “%s” needs access of this application", of.Name).WithFix("Change that requirement first.")
+		case baton.KindOf(err) != baton.NotFound:
+			return err
+		}
+	}
+	policies, err := tx.Policies()
+	if err != nil {
+		return err
+	}
+	for _, p := range policies {
+		for _, r := range p.Rules {
+			for _, s := range r.Steps {
+				if slices.ContainsFunc(slices.Concat(s.Ask, s.Fallback, s.Reassign, s.Escalate), func(a console.Approver) bool { return a.App == app }) {
+					return baton.Errorf(baton.Refused, "the policy “%s” asks holders of this application's access", p.Name).WithFix("Change that policy first.")
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // RemovePolicy removes a policy that nothing chooses and no open request follows. Its versions stay,

@@ -24,7 +24,7 @@ func TestCredentials(t *testing.T) {
 	}
 	b.post("/credentials", url.Values{"name": {"laptop"}, "scope": {"read", "superpowers"}, "days": {"7"}}).wants(t, "an unknown scope", 400, "There is no scope", `value="laptop"`, `value="7" selected`)
 	b.post("/credentials", url.Values{"name": {"laptop"}, "scope": {"read"}, "days": {"36500"}}).wants(t, "a hundred years", 400, "is good for up to")
-	made := b.post("/credentials", url.Values{"name": {"laptop " + hostile}, "scope": {"read", "decide"}, "days": {"7"}, "roles": {"super-administrator"}, "service": {"true"}})
+	made := b.post("/credentials", url.Values{"name": {"laptop " + hostileTyped}, "scope": {"read", "decide"}, "days": {"7"}, "roles": {"super-administrator"}, "service": {"true"}})
 	made.wants(t, "a credential", 200, "shown once", "/pcc</code>", "secret-token:console.example.com:v1:", "read, decide", "Works until")
 	made.checkSafe(t, "/credentials")
 	if again := b.get("/credentials"); strings.Contains(again.body, "secret-token") || !strings.Contains(again.body, "/pcc</code>") {

@@ -36,6 +36,9 @@ var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
 // hostile is a name that an upstream could send.
 const hostile = "<img src=x onerror=alert(1)>\"'&\x00\u202e</td>"
 
+// hostileTyped is hostile as far as people can name something: without control characters.
+const hostileTyped = "<img src=x onerror=alert(1)>\"'&\u202e</td>"
+
 // products are the connectors of the catalogue.
 var products = []govern.Product{{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts and groups, over SCIM", Notice: "It needs 50 seats, or one user of Enterprise Max.",
 	Unseen: "Accounts made outside of SCIM may be missing.", Roles: govern.ProductRoles{Type: "group", MasteredIn: "the identity provider"},

@@ -501,10 +501,10 @@ func TestUnmanaged(t *testing.T) {
 	f := withPeople(t)
 	b := f.as("connectors")
 	b.post("/applications/new", url.Values{"name": {" "}}).wants(t, "no name", 400, "The app&#39;s name is missing.")
-	if r := b.post("/applications/new", url.Values{"name": {hostile}}); r.status != http.StatusSeeOther {
+	if r := b.post("/applications/new", url.Values{"name": {hostileTyped}}); r.status != http.StatusSeeOther {
 		t.Fatalf("add: %d %s", r.status, r.body)
 	}
-	b.post("/applications/new", url.Values{"name": {hostile}}).wants(t, "a taken name", 409, "There is an app of this name already.")
+	b.post("/applications/new", url.Values{"name": {hostileTyped}}).wants(t, "a taken name", 409, "There is an app of this name already.")
 	f.now = f.now.Add(time.Minute)
 	ingesttest.Tenant{Accounts: accounts(62), Apps: []baton.Resource{ingesttest.App("sf", "Salesforce "+hostile)}}.Receive(t, f.store, f.connector, f.now)
 	f.check(f.store.Update(t.Context(), console.By{At: f.now, Actor: console.ByPerson(f.people["super"])}, func(tx *store.Tx) error { // the groups are gone
