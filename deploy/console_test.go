@@ -2,10 +2,16 @@ package deploy
 
 import (
 	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"maps"
+	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -55,19 +61,27 @@ func askConsole(dir string) (*program, error) {
 // secrets are the files of the Secrets, by their keys.
 func secrets(t *testing.T, database string) map[string]string {
 	t.Helper()
-	dir := t.TempDir()
-	cert, key := filepath.Join(dir, "cert"), filepath.Join(dir, "key")
-	out, err := exec.Command(tool(t, "openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-		"-subj", "/CN=console.example.com", "-addext", "subjectAltName=DNS:console.example.com", "-keyout", key, "-out", cert).CombinedOutput()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatalf("%v: %s", err, out)
+		t.Fatal(err)
 	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"console.example.com"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 	// The commands that the manifests say make a key.
 	made, err := exec.Command("sh", "-c", `echo "first $(head -c 32 /dev/urandom | base64)"`).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return map[string]string{"tls.crt": read(t, cert), "tls.key": read(t, key), "console.crt": read(t, cert), "console.key": read(t, key), "keys": string(made), "database": database}
+	return map[string]string{"tls.crt": cert, "tls.key": key, "console.crt": cert, "console.key": key, "keys": string(made), "database": database}
 }
 
 // serves starts the console with the variables of a container or unit, in which the folders state and run are

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/base64"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -43,5 +45,44 @@ func TestReplicas(t *testing.T) {
 	d.refused(9, "key", "serve", "--data", "fourth", "--listen", "127.0.0.1:0", "--database-file", "database", "--log-format", "console")
 	if code := second.end(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d: %s", code, second.errors())
+	}
+}
+
+// TestFirstStartTogether starts two replicas on an empty database at the same time: both serve, with
+// the people of the bootstrap file once, or with one setup token that works.
+func TestFirstStartTogether(t *testing.T) {
+	for name, bootstrap := range map[string]string{"bootstrap": people + "apps: [{name: A}]\nconnectors: [{name: c, app: A}]\n", "setup token": ""} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t, bootstrap)
+			d.write("database", pgtest.New(t).Reveal()+"\n")
+			d.write("keys", "first "+base64.StdEncoding.EncodeToString(make([]byte, 32))+"\n")
+			args := []string{"--listen", "127.0.0.1:0", "--database-file", "database", "--keys", "keys"}
+			if bootstrap != "" {
+				args = append(args, "--bootstrap", "console.yaml")
+			}
+			var replicas [2]*process
+			for i := range replicas {
+				replicas[i] = start(t, d.dir, nil, "baton-console", append([]string{"serve", "--data", fmt.Sprint("data", i)}, args...)...)
+			}
+			tokens := 0
+			for _, p := range replicas {
+				for line := range p.lines {
+					if strings.HasPrefix(line, "setup token: ") {
+						tokens++
+					}
+					if strings.HasPrefix(line, "console: ") {
+						break
+					}
+				}
+			}
+			if want := map[bool]int{true: 1}[bootstrap == ""]; tokens != want {
+				t.Errorf("%d setup tokens, want %d", tokens, want)
+			}
+			for _, p := range replicas {
+				if code := p.end(syscall.SIGTERM); code != 0 {
+					t.Errorf("exit code %d: %s", code, p.errors())
+				}
+			}
+		})
 	}
 }

@@ -44,14 +44,14 @@ var (
 )
 
 const (
-	rollingConnectors = 4
+	rollingConnectors = 5 // the last one is hosted by the replicas
 	rollingSessions   = 6
 	drainSeconds      = 4 // the balancer notices within 2
 )
 
 // TestRollingRestart restarts two replicas on PostgreSQL in turn, behind HAProxy with the
 // configuration in deploy/, while people who are signed in read pages and press buttons, and connectors
-// carry out changes. No page fails, not even one that a client repeats by itself, and each change is
+// carry out changes: four that poll through the balancer, and one inside the replicas. No page fails, not even one that a client repeats by itself, and each change is
 // made once and verified.
 func TestRollingRestart(t *testing.T) {
 	haproxy := findHAProxy(t)
@@ -132,9 +132,18 @@ func newRolling(t *testing.T, haproxy string) *rolling {
 	for i := range rollingSessions {
 		people += fmt.Sprintf("  - {email: p%d@example.test, name: Person %d, roles: [super-administrator], login: p%d, password_file: password, totp_secret: %s}\n", i, i, i, secret)
 	}
+	var upstreams []string
 	for i := range rollingConnectors {
+		org := sandbox.New(sandbox.Options{Users: 60, Groups: 3, MembersMin: 5, MembersMax: 10, Seed: uint64(i)})
+		server := httptest.NewServer(org)
+		t.Cleanup(server.Close)
+		r.organisations, upstreams = append(r.organisations, org), append(upstreams, server.URL+org.URLPath())
+		product := "product: baton-perplexity"
+		if i == rollingConnectors-1 {
+			product = fmt.Sprintf("product: perplexity, hosted: true, settings: {scim-url: %q, scim-token: %q}", upstreams[i], org.Token())
+		}
 		apps += fmt.Sprintf("  - {name: App %d, owners: [p0@example.test]}\n", i)
-		connectors += fmt.Sprintf("  - {name: app%d, app: App %d, product: baton-perplexity, interval: 1h}\n", i, i)
+		connectors += fmt.Sprintf("  - {name: app%d, app: App %d, interval: 1h, %s}\n", i, i, product)
 	}
 	r.desk = newDesk(t, people+apps+connectors)
 	r.desk.write("database", database.Reveal()+"\n")
@@ -144,7 +153,7 @@ func newRolling(t *testing.T, haproxy string) *rolling {
 	authority := r.startHAProxy(haproxy, front, replicas)
 	var env map[string]string
 	for i, address := range replicas {
-		args := []string{"--listen", address, "--url", r.address, "--database-file", "database", "--keys", keys, "--drain-seconds", fmt.Sprint(drainSeconds), "--trust-proxy", "127.0.0.1/32"}
+		args := []string{"--listen", address, "--url", r.address, "--database-file", "database", "--keys", keys, "--drain-seconds", fmt.Sprint(drainSeconds), "--trust-proxy", "127.0.0.1/32", "--allow-network", "127.0.0.1/32"}
 		if i == 0 {
 			r.serve[i] = func() (p *process) { p, _, env = r.desk.serve(args...); return p }
 		} else {
@@ -170,14 +179,10 @@ func newRolling(t *testing.T, haproxy string) *rolling {
 		resp.Body.Close()
 		return resp.StatusCode == http.StatusOK, nil
 	})
-	for i := range rollingConnectors {
-		org := sandbox.New(sandbox.Options{Users: 60, Groups: 3, MembersMin: 5, MembersMax: 10, Seed: uint64(i)})
-		server := httptest.NewServer(org)
-		t.Cleanup(server.Close)
-		r.organisations = append(r.organisations, org)
+	for i, org := range r.organisations[:rollingConnectors-1] {
 		name := fmt.Sprintf("APP%d", i)
 		r.desk.service(map[string]string{name + "_CLIENT_ID": env[name+"_CLIENT_ID"], name + "_CLIENT_SECRET": env[name+"_CLIENT_SECRET"], "SSL_CERT_FILE": authority},
-			"baton-perplexity", name, []string{"BATON_SCIM_URL=" + server.URL + org.URLPath(), "BATON_SCIM_TOKEN=" + org.Token(), "BATON_PROVISIONING=true"})
+			"baton-perplexity", name, []string{"BATON_SCIM_URL=" + upstreams[i], "BATON_SCIM_TOKEN=" + org.Token(), "BATON_PROVISIONING=true"})
 	}
 	r.view(func(tx *store.Tx) error {
 		for i := range rollingConnectors {

@@ -419,8 +419,17 @@ func (s *Server) bootstrap(ctx context.Context) (config.Applied, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.Apply(ctx, s.in.Store, s.by())
+	// Another replica that starts at the same time may add the same people and apps. Then they are there.
+	for try := 1; ; try++ {
+		applied, err := f.Apply(ctx, s.in.Store, s.by())
+		if baton.KindOf(err) != baton.AlreadyExists || try == bootstrapTries {
+			return applied, err
+		}
+	}
 }
+
+// bootstrapTries limits how often the bootstrap file is applied again after another replica was faster.
+const bootstrapTries = 5
 
 func (s *Server) by() console.By { return console.By{At: s.config.Now(), Actor: console.Console} }
 
@@ -510,14 +519,17 @@ func (s *Server) addClients(ctx context.Context, v *variables) error {
 // login.
 func (s *Server) setupToken(ctx context.Context) (baton.Secret, error) {
 	issued := false
-	err := s.in.Store.View(ctx, func(t *store.Tx) error {
+	// Replicas may start for the first time together: one of them issues it.
+	err := s.in.Store.Update(ctx, s.by(), func(t *store.Tx) error {
 		_, err := t.Setting(setupIssued)
-		issued = err == nil
-		if baton.KindOf(err) == baton.NotFound {
-			err = nil
+		if issued = err == nil; baton.KindOf(err) == baton.NotFound {
+			err = t.AddSetting(setupIssued, []byte("yes"))
 		}
 		return err
 	})
+	if baton.KindOf(err) == baton.AlreadyExists {
+		issued, err = true, nil
+	}
 	if err != nil {
 		return baton.Secret{}, err
 	}
@@ -529,11 +541,7 @@ func (s *Server) setupToken(ctx context.Context) (baton.Secret, error) {
 		}
 		return baton.Secret{}, nil
 	}
-	token, err := g.NewSetupToken(ctx)
-	if err != nil {
-		return baton.Secret{}, err
-	}
-	return token, s.in.Store.Update(ctx, s.by(), func(t *store.Tx) error { return t.SetSetting(setupIssued, []byte("yes")) })
+	return g.NewSetupToken(ctx)
 }
 
 // stillGood reports whether credentials in the env file are valid for a connector at this address.

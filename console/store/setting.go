@@ -14,6 +14,15 @@ func (t *Tx) SetSetting(name string, value []byte) error {
 	return t.event(console.Event{Kind: "setting.changed", Object: name}, nil)
 }
 
+// AddSetting sets a value that nobody has set. AlreadyExists if somebody has, also at the same time.
+func (t *Tx) AddSetting(name string, value []byte) error {
+	err := engine.Insert(t.e, "setting "+name, "INSERT INTO setting (name, value, changed) VALUES ($1, $2, $3)", name, bytesOf(value), t.by.At)
+	if err != nil {
+		return err
+	}
+	return t.event(console.Event{Kind: "setting.changed", Object: name}, nil)
+}
+
 func (t *Tx) writeSetting(name string, value []byte) error {
 	_, err := t.e.Exec(`INSERT INTO setting (name, value, changed) VALUES ($1, $2, $3)
 		ON CONFLICT (name) DO UPDATE SET value = excluded.value, changed = excluded.changed`, name, bytesOf(value), t.by.At)

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"baton"
@@ -24,6 +26,31 @@ func testSetting(t *testing.T, db Database) {
 			return nil
 		})
 	}
+}
+
+func testAddSetting(t *testing.T, db Database) {
+	s := open(t, db)
+	update(t, s, by(1), func(tx *store.Tx) error { return tx.AddSetting("name", []byte("first")) })
+	fails(t, s, by(2), "set already", baton.AlreadyExists, func(tx *store.Tx) error { return tx.AddSetting("name", []byte("second")) })
+	var added atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			err := s.Update(t.Context(), by(i), func(tx *store.Tx) error { return tx.AddSetting("together", []byte{byte(i)}) })
+			if err == nil {
+				added.Add(1)
+			} else if baton.KindOf(err) != baton.AlreadyExists {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	view(t, s, func(tx *store.Tx) error {
+		if got, err := tx.Setting("name"); err != nil || string(got) != "first" || added.Load() != 1 {
+			t.Errorf("%q, %v; %d of 8 set the other one", got, err, added.Load())
+		}
+		return nil
+	})
 }
 
 func testPauses(t *testing.T, db Database) {

@@ -53,6 +53,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Removal", testRemoval},
 		{"ConnectorSchedule", testConnectorSchedule},
 		{"Setting", testSetting},
+		{"AddSetting", testAddSetting},
 		{"Pauses", testPauses},
 		{"ConnectorSettings", testConnectorSettings},
 		{"EventChain", testEventChain},
