@@ -56,7 +56,7 @@ const (
 func TestRollingRestart(t *testing.T) {
 	haproxy := findHAProxy(t)
 	r := newRolling(t, haproxy)
-	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Minute)
 	defer cancel()
 	began := time.Now()
 	var work, restarts sync.WaitGroup
