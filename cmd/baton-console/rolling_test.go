@@ -482,7 +482,9 @@ func (r *rolling) check() {
 			if err != nil {
 				return err
 			}
-			if o.State != console.Verified || o.Attempt != 1 || applied[string(id)] != 1 {
+			// A replica that stops hands back what its hosted connector has not begun; others do it.
+			again := o.Attempt != 1 && o.Connector != r.connectors[rollingConnectors-1].ID
+			if o.State != console.Verified || again || applied[string(id)] != 1 {
 				r.lost++
 				t.Errorf("operation %s is %s after %d attempts and %d answers: %s", id, o.State, o.Attempt, applied[string(id)], o.Answer)
 				continue
@@ -491,12 +493,14 @@ func (r *rolling) check() {
 		}
 		return nil
 	})
-	writes := 0
-	for _, org := range r.organisations {
-		writes += len(org.Writes())
+	share := *rollingTasks / rollingConnectors
+	for i, org := range r.organisations {
+		if n := len(org.Writes()); n != share {
+			t.Errorf("application %d was changed %d times, want %d", i, n, share)
+		}
 	}
-	if want := *rollingTasks / rollingConnectors * rollingConnectors; len(r.operations) != want || writes != want {
-		t.Errorf("%d operations, %d changes in the sandboxes, want %d", len(r.operations), writes, want)
+	if len(r.operations) != share*rollingConnectors {
+		t.Errorf("%d operations, want %d", len(r.operations), share*rollingConnectors)
 	}
 	if report, err := r.store.VerifyChain(t.Context()); err != nil || len(report.Faults) > 0 {
 		t.Errorf("chain: %+v, %v", report.Faults, err)
