@@ -35,6 +35,8 @@ var EventNouns = []EventNoun{
 		{"verified", "saw the change in a later sync"}, {"contradicted", "saw in a later sync that the change is not there"}, {"superseded", "replaced the change by a newer one"},
 		{"cancelled", "cancelled the change"}, {"denied", "was not allowed the change by a guard"}, {"account-named", "learned which account the change is for"}}},
 	{"access", "Access that needs somebody", []EventKind{{"came-back", "saw removed access again"}, {"overdue", "saw that the time of access is over, and the access is still there"}, {"drained", "saw that overdue access is gone"}}},
+	{"finding", "Findings", []EventKind{{"appeared", "found something that needs somebody"}, {"accepted", "accepted a finding"}, {"snoozed", "put a finding off"}, {"reopened", "opened a finding again"},
+		{"returned", "saw that the time of an accepted finding is over"}, {"resolved", "saw that the cause of a finding is gone"}}},
 	{"change", "Changes made elsewhere", []EventKind{{"explained", "explained a change"}}},
 	{"reason", "Reasons of access", []EventKind{{"added", "wrote a reason"}, {"ended", "ended a reason"}, {"until-changed", "changed until when"}, {"account-named", "learned which account a reason is for"}}},
 	{"bar", "Bars", []EventKind{{"added", "barred it: no rule brings it back"}, {"lifted", "lifted the bar"}}},

@@ -72,7 +72,10 @@ var (
 	GiveBack = Right{Do: "give back access of this person", Self: true, Manager: true}
 	// ExplainChanges is the right to say why a change was made that nobody asked for here.
 	ExplainChanges = Right{Do: "explain changes", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
-	RunActions     = Right{Do: "run actions of connectors", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+	AcceptFindings = Right{Do: "accept and snooze findings", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+	// AcceptConnectorFindings is the right for findings about a connector alone.
+	AcceptConnectorFindings = Right{Do: "accept and snooze findings about connectors", AppOwner: true, ConnectorOwner: true, Roles: []ConsoleRole{ConnectorAdministrator, SecurityOfficer, SuperAdministrator}}
+	RunActions              = Right{Do: "run actions of connectors", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
 )
 
 // Object is the object of a check. Fields that do not matter are nil.

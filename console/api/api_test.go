@@ -84,6 +84,11 @@ var want = map[string][]int{
 	"GET /api/v1/grants":                                                  {404, 200, 403, 200},
 	"GET /api/v1/changes":                                                 {404, 200, 403, 200},
 	"POST /api/v1/search/events":                                          {200},
+	"GET /api/v1/findings":                                                {200},
+	"GET /api/v1/findings/{finding}":                                      {404, 200, 404, 200},
+	"POST /api/v1/findings/{finding}/action/accept":                       {404, 200, 404, 403, 200},
+	"POST /api/v1/findings/{finding}/action/snooze":                       {404, 200, 404, 403, 200},
+	"POST /api/v1/findings/{finding}/action/reopen":                       {404, 200, 404, 403, 200},
 	"GET /api/v1/connectors":                                              {200},
 	"GET /api/v1/connectors/{connector}":                                  {404, 200},
 	"POST /api/v1/connectors/{connector}/action/sync":                     {404, 200, 200, 403, 200},
@@ -135,6 +140,8 @@ func (f *fixture) bodies() map[string]string {
 		"POST /api/v1/tasks/{task}/action/comment":                 `{"comment":"hello"}`,
 		"POST /api/v1/search/events":                               `{"kind":"app","pageSize":10}`,
 		"POST /api/v1/policies/action/test":                        f.policyQuestion(),
+		"POST /api/v1/findings/{finding}/action/accept":            fmt.Sprintf(`{"until":%q,"reason":"x"}`, f.now.Add(time.Hour).Format(time.RFC3339)),
+		"POST /api/v1/findings/{finding}/action/snooze":            fmt.Sprintf(`{"until":%q}`, f.now.Add(time.Hour).Format(time.RFC3339)),
 		"POST /api/v1/webhooks":                                    `{"url":"https://example.com/x","events":["*"]}`,
 		"POST /api/v1/webhooks/{webhook}":                          `{"webhook":{"description":"x"}}`,
 		"POST /api/v1/webhooks/{webhook}/action/replay":            `{"since":"2026-11-29T12:00:00Z"}`,
@@ -147,7 +154,7 @@ func (f *fixture) bodies() map[string]string {
 // path fills in a route's path.
 func (f *fixture) path(pattern string) string {
 	path := strings.NewReplacer("{webhook}", string(f.webhook), "{hook}", string(f.hook), "{delivery}", "x", "{app}", string(f.app), "{connector}", string(f.connector), "{user}", string(f.people["auditor"]), "{account}", fmt.Sprint(f.account),
-		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{policy}", "standard", "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task)).Replace(pattern)
+		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{policy}", "standard", "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task), "{finding}", string(f.finding)).Replace(pattern)
 	switch {
 	case strings.HasSuffix(pattern, "/action/close"):
 		path = fmt.Sprintf("/api/v1/tasks/%d/action/close", f.closing)

@@ -62,6 +62,7 @@ type fixture struct {
 	group          console.EntitlementKey // the entitlement of a group without members
 	task           int64                  // number of a request of user for group
 	step           string                 // of that request
+	finding        console.ID             // of the app
 	closing        int64                  // number of another one
 	account        console.ResourceKey    // of user
 	clientID       string                 // of a credential of the connector
@@ -132,6 +133,15 @@ func newFixture(t testing.TB) *fixture {
 	f.file, err = os.ReadFile(f.tenant.Write(t, noon))
 	f.check(err)
 	f.sync = ingesttest.Receive(t, f.store, ingest.Origin{Connector: f.connector, Kind: console.SyncFull, Dispatched: noon}, noon, bytes.NewReader(f.file))
+	f.update(func(tx *store.Tx) error {
+		rule, _ := console.AccountUnmatched.Rule()
+		if err := tx.AppearFindings(f.app, rule, []store.FindingCause{{Subject: "x"}}); err != nil {
+			return err
+		}
+		all, err := tx.CurrentFindings(f.app, console.AccountUnmatched)
+		f.finding = all["x"].ID
+		return err
+	})
 	f.update(func(tx *store.Tx) error {
 		m, err := tx.Moment(f.app, time.Time{})
 		if err != nil {

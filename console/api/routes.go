@@ -58,6 +58,8 @@ const (
 	self           = "everybody, of themselves"
 	nobody         = "nobody"
 	seeAccess      = "see who has access, or hold it"
+	seeFindings    = "see who has access, or see the connector"
+	acceptFindings = "accept and snooze findings"
 	seeConn        = "see connectors"
 	configureC     = "configure connectors"
 	configureA     = "change the settings of applications"
@@ -153,6 +155,11 @@ var routes = []route{
 	{"GET /api/v1/accounts/{account}/entitlements/{entitlement}", read, seeAccess, responds(explainAccess)},
 	{"GET /api/v1/grants", read, seeAccess, responds(listOwnGrants)},
 	{"GET /api/v1/changes", read, seeAccess, responds(listChanges)},
+	{"GET /api/v1/findings", read, seeFindings, responds(listFindings)},
+	{"GET /api/v1/findings/{finding}", read, seeFindings, responds(getFinding)},
+	{"POST /api/v1/findings/{finding}/action/accept", configure, acceptFindings, takes(acceptFinding)},
+	{"POST /api/v1/findings/{finding}/action/snooze", configure, acceptFindings, takes(snoozeFinding)},
+	{"POST /api/v1/findings/{finding}/action/reopen", configure, acceptFindings, responds(reopenFinding)},
 	{"GET /api/v1/connectors", read, seeConn, responds(listAllConnectors)},
 	{"GET /api/v1/connectors/{connector}", read, seeConn, responds(getOwnConnector)},
 	{"POST /api/v1/connectors/{connector}/action/sync", configure, configureC, responds(syncConnector)},

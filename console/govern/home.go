@@ -2,7 +2,7 @@ package govern
 
 import (
 	"context"
-	"slices"
+	"net/url"
 
 	"baton/console"
 	"baton/console/store"
@@ -10,50 +10,87 @@ import (
 
 // HomeView is the content of the start page.
 type HomeView struct {
-	// Attention are the connectors with a problem that the caller may configure or judge, the held
-	// ones first.
-	Attention []ConnectorSummary
-	Fine      int // how many others of these need nobody
+	// Todo lists what needs somebody, in the order in which the caller should look at it, up to
+	// [maxTodo] lines.
+	Todo []Todo
+	More int // open findings that are not in Todo
+	// Looks says that the caller sees findings at all.
+	Looks bool
 	// Emergencies is how many emergency requests wait for somebody to look at them afterwards,
 	// up to [maxEmergencies]; for those who may.
 	Emergencies int
 	Me          PersonView
 }
 
-// maxEmergencies is how far emergency requests are counted.
-const maxEmergencies = 100
+// Todo is a line about what needs somebody: one finding, or all of a kind of an app.
+type Todo struct {
+	FindingGroup
+	One  *FindingRow // nil if there are several
+	Path string      // of the page on which somebody acts
+}
 
-// urgency orders the states with a problem.
-var urgency = []console.ConnectionState{console.Held, console.HeldByConnector, console.ConnectorError, console.Offline, console.NotConnected}
+// The limits of the start page.
+const (
+	maxEmergencies = 100
+	maxTodo        = 20
+)
 
 // Home returns the caller's tasks and access.
 func (c *Console) Home(ctx context.Context, caller Caller) (v HomeView, err error) {
 	if v.Me, err = c.Person(ctx, caller, caller.Person.ID); err != nil {
 		return v, err
 	}
-	if console.ReviewEmergencies.Of(caller.Person, console.Object{}) {
-		err := c.read(ctx, caller, reading, func(tx *store.Tx, _ console.Person) error {
+	err = c.read(ctx, caller, reading, func(tx *store.Tx, me console.Person) error {
+		v.Todo, v.More, v.Emergencies = nil, 0, 0
+		if console.ReviewEmergencies.Of(me, console.Object{}) {
 			due, err := tx.Requests(store.RequestFilter{Review: true}, 0, maxEmergencies)
+			if err != nil {
+				return err
+			}
 			v.Emergencies = len(due)
-			return err
-		})
+		}
+		scope, err := findingScope(tx, me)
 		if err != nil {
-			return v, err
+			return err
 		}
-	}
-	connectors, err := c.Connectors(ctx, caller)
-	for _, s := range connectors {
-		o := console.Object{App: &s.App, Connector: &s.Connector}
-		switch {
-		case !console.ConfigureConnectors.Of(caller.Person, o) && !console.JudgeHeldSyncs.Of(caller.Person, o):
-		case slices.Contains(urgency, s.State):
-			v.Attention = append(v.Attention, s)
-		default:
-			v.Fine++
+		v.Looks = len(scope) > 0
+		groups, err := findingGroups(tx, scope)
+		if err != nil {
+			return err
 		}
-	}
-	slices.SortStableFunc(v.Attention, func(a, b ConnectorSummary) int {
-		return slices.Index(urgency, a.State) - slices.Index(urgency, b.State)
+		for _, g := range groups {
+			if len(v.Todo) == maxTodo {
+				v.More += g.Count
+				continue
+			}
+			t, err := c.todo(tx, me, scope, g)
+			if err != nil {
+				return err
+			}
+			v.Todo = append(v.Todo, t)
+		}
+		return nil
 	})
 	return v, err
+}
+
+// todo returns the line for a group of findings.
+func (c *Console) todo(tx *store.Tx, me console.Person, scope store.FindingScope, g FindingGroup) (Todo, error) {
+	t := Todo{FindingGroup: g, Path: "/findings?" + url.Values{"app": {string(g.App.ID)}, "kind": {string(g.Rule.Kind)}}.Encode()}
+	if g.Count != 1 {
+		return t, nil
+	}
+	one, err := narrow(tx, scope, g.App.ID, g.Rule.Kind)
+	if err != nil {
+		return t, err
+	}
+	all, err := tx.Findings(one, console.FindingOpen, store.FindingAfter{}, 1)
+	if err != nil || len(all) == 0 {
+		return t, err
+	}
+	rows, err := c.findingRows(tx, me, all)
+	if err == nil {
+		t.One, t.Path = &rows[0], rows[0].Path()
+	}
+	return t, err
 }

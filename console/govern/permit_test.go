@@ -25,6 +25,11 @@ var permits = map[string]string{
 	"Apps":               "read configure",
 	"App":                "read configure configure:app",
 	"Changes":            "read configure configure:app",
+	"Findings":           "read configure configure:app",
+	"Finding":            "read configure configure:app",
+	"AcceptFinding":      "configure configure:app",
+	"SnoozeFinding":      "configure configure:app",
+	"ReopenFinding":      "configure configure:app",
 	"Accounts":           "read configure configure:app",
 	"Account":            "read configure configure:app",
 	"Entitlements":       "read configure configure:app",
@@ -247,6 +252,7 @@ type permitFixture struct {
 	store     *store.Store
 	app       console.ID
 	connector console.ID
+	finding   console.ID
 	person    console.ID
 	callers   map[string]Caller
 	now       time.Time
@@ -271,7 +277,15 @@ func newPermitFixture(t *testing.T) *permitFixture {
 		if f.app, err = tx.AddApp(console.App{Name: "App"}); err != nil {
 			return err
 		}
-		f.connector, err = tx.AddConnector(console.Connector{App: f.app, Name: "connector"})
+		if f.connector, err = tx.AddConnector(console.Connector{App: f.app, Name: "connector"}); err != nil {
+			return err
+		}
+		rule, _ := console.AppWithoutOwner.Rule()
+		if err := tx.AppearFindings(f.app, rule, []store.FindingCause{{Subject: "owner"}}); err != nil {
+			return err
+		}
+		all, err := tx.CurrentFindings(f.app, rule.Kind)
+		f.finding = all["owner"].ID
 		return err
 	})
 	for _, s := range []string{"read", "ask", "configure", "configure:app", "decide"} {
@@ -321,6 +335,9 @@ func (f *permitFixture) call(name string, caller Caller) (err error) {
 			id := f.app
 			if takesConnector[name] {
 				id = f.connector
+			}
+			if strings.HasSuffix(name, "Finding") {
+				id = f.finding
 			}
 			arg.SetString(string(id))
 		case arg.Kind() == reflect.Struct:

@@ -122,6 +122,17 @@ var Rules = []Rule{
 		Text:    `Nothing is sent to the webhook {{.Data.address}}{{with .Data.description}} ({{.}}){{end}} any more. {{.Data.why}} Resume it when its receiver works, and replay what it missed.`,
 		Path:    `/settings/webhooks/{{.Event.Object}}`},
 
+	// Findings. Kinds whose cause is told by an event of its own are not told again.
+	{Kind: "finding.appeared", To: findingOwners, Class: ordinary, When: tells,
+		Subject: `{{.App.Name}}: {{if eq .Data.count 1.0}}{{.Data.label}}{{else}}{{.Data.count}} {{.Data.many}}{{end}}`,
+		Text: `{{if eq .Data.count 1.0}}A finding in {{.App.Name}} needs somebody: {{.Data.label}}.{{else}}{{.Data.count}} findings in {{.App.Name}} need somebody: {{.Data.many}}.{{end}} ` +
+			`Each can be accepted until a day, with a reason.`,
+		Path: `/findings?app={{.App.ID}}&kind={{.Data.kind}}`},
+	{Kind: "finding.returned", To: findingOwners, Class: ordinary,
+		Subject: `{{.App.Name}}: {{.Data.label}}, open again`,
+		Text:    `A finding in {{.App.Name}} was {{if .Data.why}}accepted{{else}}snoozed{{end}} until {{.Time "until"}} and is open again: {{.Data.label}}.{{with .Data.why}} The reason was: {{.}}{{end}}`,
+		Path:    `/findings?app={{.App.ID}}&kind={{.Data.kind}}`},
+
 	// People and their logins.
 	{Kind: "login.invited", To: subject, Class: security, Invitation: true,
 		Subject: `Set up your login`,
@@ -242,6 +253,22 @@ func appOwners(v View) ([]console.ID, error) {
 func everyOwner(v View) ([]console.ID, error) {
 	ids, err := owners(v)
 	return append(slices.Clone(ids), v.App.Owners...), err
+}
+
+// findingOwners are the people who have to act on a finding: for one about a connector alone, those who
+// look after the connector.
+func findingOwners(v View) ([]console.ID, error) {
+	kind, _ := v.Data["kind"].(string)
+	if rule, ok := console.FindingKind(kind).Rule(); ok && rule.OfConnector {
+		return owners(v)
+	}
+	return appOwners(v)
+}
+
+// tells reports whether the owners are told of new findings.
+func tells(v View) bool {
+	n, _ := v.Data["tell"].(float64)
+	return n > 0
 }
 
 func withRoles(v View, roles ...console.ConsoleRole) (ids []console.ID, err error) {

@@ -84,7 +84,7 @@ func navigation(me console.Person, at string) []navSection {
 		{"Integrations", []navLink{{Label: "Connectors", Path: "/connectors"}}},
 	}
 	if console.SeeAccess.Of(me, console.Object{}) {
-		sections[1].Links = append(sections[1].Links, navLink{Label: "Changes", Path: "/changes"})
+		sections[1].Links = append(sections[1].Links, navLink{Label: "Findings", Path: "/findings"}, navLink{Label: "Changes", Path: "/changes"})
 	}
 	if console.SeeAccess.Of(me, console.Object{}) {
 		sections[1].Links = append(sections[1].Links, navLink{Label: "Requirements", Path: "/requirements"})
@@ -202,6 +202,7 @@ var functions = template.FuncMap{
 	"requirement": requirementChip,
 	"weblink":     webLink,
 	"change":      changeWords,
+	"findingchip": findingChip,
 	"rest":        func(all, told int) int { return max(all-told, 0) },
 	"digest":      digest,
 	"syncwords":   syncWords,

@@ -109,6 +109,11 @@ var routes = []route{
 	{"GET /applications/{app}/entitlements/{entitlement}", signedIn, asOf(entitlementPage)},
 	{"GET /applications/{app}/entitlements/{entitlement}/history", signedIn, ofHistory(entitlementHistoryPage)},
 
+	{"GET /findings", signedIn, findingsPage},
+	{"POST /findings/{finding}/accept", signedIn, acceptFinding},
+	{"POST /findings/{finding}/snooze", signedIn, snoozeFinding},
+	{"POST /findings/{finding}/reopen", signedIn, reopenFinding},
+
 	{"GET /changes", signedIn, ofHistory(changesPage)},
 	{"GET /applications/{app}/changes", signedIn, ofHistory(changesPage)},
 	{"POST /applications/{app}/changes", signedIn, explainChange},

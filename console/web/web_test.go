@@ -114,6 +114,10 @@ var want = map[string][]int{
 	"GET /applications/new":                           {403, 403, 403, 200, 403, 403, 403, 200},
 	"POST /applications/new":                          {403, 403, 403, 400, 403, 403, 403, 400},
 	"GET /applications/{app}":                         {404, 200, 404, 200, 404, 200},
+	"GET /findings":                                   {200},
+	"POST /findings/{finding}/accept":                 {404, 400, 404, 404, 404, 403, 400, 400},
+	"POST /findings/{finding}/snooze":                 {404, 400, 404, 404, 404, 403, 400, 400},
+	"POST /findings/{finding}/reopen":                 {404, 303, 404, 404, 404, 403, 303, 303},
 	"GET /changes":                                    {200},
 	"GET /applications/{app}/changes":                 {404, 200, 404, 403, 404, 200},
 	"POST /applications/{app}/changes":                {404, 400, 404, 403, 404, 403, 400, 400}, // an empty form
@@ -260,7 +264,7 @@ func TestWhoMay(t *testing.T) {
 		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{operation}", "x", "{action}", "x", "{provider}", "x",
 		"{request}", string(asked.ID), "{step}", string(asked.Plan.Steps[0].ID), "{number}", "1", "{policy}", "standard", "{change}", "x", "{exemption}", "x",
 		"{credential}", string(made.ID),
-		"{mail}", "x",
+		"{mail}", "x", "{finding}", string(f.appears(console.AccountUnmatched, console.FindingAbout{})),
 		"{person}", string(f.addPerson("victim")))
 	forms := map[string]url.Values{"POST /people/{person}/status": {"status": {"active"}}}
 	for i, role := range roles {

@@ -78,6 +78,9 @@ func (w *Worker) forget(ctx context.Context) error {
 	err := w.Store.SweepFiles(ctx, by, by.At.Add(-2*rpc.UploadTime))
 	err = w.repeat(ctx, err, func(t *store.Tx) (int, error) { return t.ForgetSessions(by.At, store.PageSize) })
 	err = w.repeat(ctx, err, func(t *store.Tx) (int, error) { return t.ForgetDenials(by.At, store.PageSize) })
+	err = w.repeat(ctx, err, func(t *store.Tx) (int, error) {
+		return t.ForgetFindings(by.At.Add(-console.FindingsKept), store.PageSize)
+	})
 	if err == nil {
 		err = w.sweepWebhooks(ctx, by)
 	}

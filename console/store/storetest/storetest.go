@@ -126,6 +126,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Policy", testPolicy},
 		{"Requirement", testRequirement},
 		{"Provisioning", testProvisioning},
+		{"Findings", testFindings},
 		{"Request", testRequest},
 		{"RequestCarried", testRequestCarried},
 	} {
