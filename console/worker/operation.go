@@ -140,7 +140,7 @@ func (w *Worker) proveBySync(t *store.Tx, c console.Connector) (again time.Time,
 	if err != nil {
 		return time.Time{}, err
 	}
-	task.Ref = taskRef
+	task.Ref = rpcstore.SyncRef
 	return now.Add(idle), rpcstore.AddTask(t, task)
 }
 

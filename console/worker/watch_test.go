@@ -2,11 +2,15 @@ package worker
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
+	"baton"
 	"baton/console"
+	"baton/console/rpc"
 	"baton/console/store"
+	"baton/console/store/rpcstore"
 )
 
 // kind returns a kind of due rows.
@@ -160,6 +164,54 @@ func TestOverdueDoesNotStarve(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// TestSyncAfterAction reads what an action that somebody ran was about: only that resource if the
+// connector can sync it alone, else everything, at once and once.
+func TestSyncAfterAction(t *testing.T) {
+	onBoth(t, func(t *testing.T, x *world) {
+		for _, targeted := range []bool{true, false} {
+			c := newCourse(x)
+			c.hello(targeted, rpc.CanRunActions)
+			run := func() rpc.Task {
+				c.t.Helper()
+				c.update(func(tx *store.Tx) error {
+					_, err := rpcstore.RunAction(tx, console.ActionRun{App: c.app, Connector: c.connector.ID, Name: "archive", ResourceType: "group", Arguments: []byte(`{"group_id":"staff"}`), Why: "test"},
+						baton.Profile{"group_id": "staff"})
+					return err
+				})
+				task := c.take("the action")
+				if task.Work.RunAction == nil || task.Work.RunAction.Name != "archive" {
+					t.Fatalf("%+v", task.Work)
+				}
+				return task
+			}
+			c.finish(run(), rpc.Result{Code: 13, Message: "no"})
+			c.nothing("an action that failed changed nothing")
+			c.finish(run(), rpc.Result{Action: &rpc.ActionRun{ID: "run", State: rpc.ActionComplete}})
+			sync := c.take("the sync that shows what it did")
+			var want []baton.ResourceID
+			if targeted {
+				want = []baton.ResourceID{{Type: "group", ID: "staff"}}
+			}
+			if got := sync.Work.Sync; got == nil || !slices.Equal(got.Resources, want) {
+				t.Errorf("targeted %v: %+v, want %v", targeted, sync.Work, want)
+			}
+			c.up.members["staff"] = []string{"cem", "dan"}
+			c.answerSync(sync)
+			c.nothing("one sync is enough")
+			err := x.s.View(t.Context(), func(tx *store.Tx) error {
+				a, err := tx.Access(c.app, c.account("dan"), c.member("staff"), c.now)
+				if !a.Held {
+					t.Errorf("targeted %v: the sync does not show what the action did", targeted)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
 	})
 }

@@ -313,9 +313,6 @@ func retryAfter(attempts int) time.Duration {
 	return min(5*time.Second<<min(max(attempts-1, 0), 10), 15*time.Minute)
 }
 
-// taskRef is the [rpc.Task.Ref] of scheduled syncs.
-const taskRef = "sync"
-
 // schedule queues a sync of a connector unless one is open, and schedules the next one.
 func (w *Worker) schedule(ctx context.Context, d store.Due) error {
 	return w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
@@ -349,6 +346,6 @@ func (w *Worker) queueSync(t *store.Tx, c console.Connector) error {
 	if err != nil {
 		return err
 	}
-	task.Ref = taskRef
+	task.Ref = rpcstore.SyncRef
 	return rpcstore.AddTask(t, task)
 }

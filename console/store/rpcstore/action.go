@@ -113,6 +113,7 @@ func syncAfter(tx *store.Tx, run console.ActionRun) error {
 	if err != nil {
 		return err
 	}
+	t.Ref = SyncRef
 	return AddTask(tx, t)
 }
 

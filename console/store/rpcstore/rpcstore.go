@@ -29,6 +29,9 @@ var _ rpc.Store = Store{}
 // New returns an [rpc.Store] on a store.
 func New(s *store.Store) Store { return Store{s} }
 
+// SyncRef is the [rpc.Task.Ref] of syncs whose files the console applies.
+const SyncRef = "sync"
+
 // EndedKind is the kind of the due rows for ended tasks: finished, cancelled or lost. Their ref is
 // the task's ID.
 const EndedKind = "task.ended"
