@@ -219,7 +219,14 @@ func removeAccess(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.redirect("/requests/" + string(done.Request))
+	outside, err := c.console().OwnAccountsOnly(c.ctx(), c.caller, c.app()) // for example the person's manager
+	if err != nil {
+		return err
+	}
+	if done.Operation == "" || outside {
+		return c.redirect("/requests/" + string(done.Request))
+	}
+	return c.redirect(fmt.Sprintf("/applications/%s/operations/%s", c.app(), done.Operation))
 }
 
 func enableAccount(c *call) error {
