@@ -222,6 +222,9 @@ func TestEveryPage(t *testing.T) {
 		if address == "/applications" {
 			continue
 		}
+		if i >= 0 && pattern == "/applications/{app}/accounts/{account}/entitlements/{entitlement}" { // linked for managers and owners of entitlements
+			queue = append(queue, address+"/remove")
+		}
 		if strings.HasSuffix(address, "/accounts") && !strings.Contains(path, "hostile") {
 			queue = append([]string{address + "?search=hostile"}, queue...)
 		}
