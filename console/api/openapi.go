@@ -28,6 +28,9 @@ func document() map[string]any {
 		for _, name := range pathParameter.FindAllStringSubmatch(path, -1) {
 			parameters = append(parameters, map[string]any{"name": name[1], "in": "path", "required": true, "schema": map[string]any{"type": "string"}})
 		}
+		for _, name := range r.query {
+			parameters = append(parameters, map[string]any{"name": name, "in": "query", "schema": map[string]any{"type": "string"}})
+		}
 		if paths[path] == nil {
 			paths[path] = map[string]any{}
 		}

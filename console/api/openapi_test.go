@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -84,6 +85,46 @@ func TestOpenAPIRequests(t *testing.T) {
 	t.Logf("%d requests with %d fields", described, fields)
 	if described < 25 || fields < 120 {
 		t.Errorf("the document has %d requests with %d fields", described, fields)
+	}
+}
+
+// TestOpenAPIQueries compares the parameters of queries in the document with those that the calls
+// read: a call refuses a wrong value of one that it reads.
+func TestOpenAPIQueries(t *testing.T) {
+	f := newFixture(t)
+	d, super := f.ok(f.as("user"), "GET", "/api/v1/openapi.json", ""), f.as("super")
+	read := 0
+	for _, r := range api.Routes() {
+		method, path, _ := strings.Cut(r, " ")
+		if method != "GET" || strings.HasSuffix(path, "/credentials") && strings.Contains(path, "app_users") {
+			continue
+		}
+		described := map[string]bool{}
+		for _, p := range asList(at(d["paths"].(map[string]any)[path], "get.parameters")) {
+			if at(p, "in") == "query" {
+				described[fmt.Sprint(at(p, "name"))] = true
+			}
+		}
+		for _, name := range []string{"page_size", "page_token", "at", "from", "to", "account_id", "filter", "show", "wait", "after"} {
+			given, join := f.path(path), "?"
+			if before, query, ok := strings.Cut(given, "?"); ok {
+				values, err := url.ParseQuery(query)
+				f.check(err)
+				values.Del(name)
+				if given = before; len(values) > 0 {
+					given, join = before+"?"+values.Encode(), "&"
+				}
+			}
+			a := f.call(super, method, given+join+name+"=%21", "")
+			if refused := a.status == 400; refused != described[name] {
+				t.Errorf("%s with a wrong %s: %d %s; in the document: %v", r, name, a.status, a.body, described[name])
+			} else if refused {
+				read++
+			}
+		}
+	}
+	if read < 20 {
+		t.Errorf("only %d parameters are read", read)
 	}
 }
 

@@ -14,6 +14,7 @@ type route struct {
 type endpoint struct {
 	request  reflect.Type // nil: no body
 	response reflect.Type // nil: no JSON
+	query    []string     // parameters of the query
 	serve    func(*call) (any, error)
 }
 
@@ -24,13 +25,19 @@ func responds[A any](serve func(*call) (*A, error)) endpoint {
 
 // takes returns an endpoint that decodes the request body.
 func takes[R, A any](serve func(*call, R) (*A, error)) endpoint {
-	return endpoint{reflect.TypeFor[R](), reflect.TypeFor[A](), func(c *call) (any, error) {
+	return endpoint{request: reflect.TypeFor[R](), response: reflect.TypeFor[A](), serve: func(c *call) (any, error) {
 		var r R
 		if err := c.decode(&r); err != nil {
 			return nil, err
 		}
 		return serve(c, r)
 	}}
+}
+
+// with returns the endpoint with parameters of the query.
+func (e endpoint) with(query ...string) endpoint {
+	e.query = query
+	return e
 }
 
 // writes returns an endpoint that writes its response itself.
@@ -89,7 +96,7 @@ var routes = []route{
 	{"GET /api/v1/users/{user}", look, seePeople, responds(getUser)},
 	{"POST /api/v1/search/users", read, seePeople, takes(searchUsers)},
 
-	{"GET /api/v1/apps", look, seeAccess, responds(listApps)},
+	{"GET /api/v1/apps", look, seeAccess, responds(listApps).with("page_size", "page_token")},
 	{"POST /api/v1/apps", configure, add, takes(createApp)},
 	{"POST /api/v1/search/apps", look, seeAccess, takes(searchApps)},
 	{"GET /api/v1/apps/{app}", look, seeAccess, responds(getApp)},
@@ -100,11 +107,11 @@ var routes = []route{
 	{"PUT /api/v1/apps/{app}/owners", configure, configureA, takes(setAppOwners)},
 	{"DELETE /api/v1/apps/{app}/owners", configure, configureA, responds(removeAppOwners)},
 
-	{"GET /api/v1/apps/{app}/app_users", read, seeAccess, responds(listAppUsers)},
+	{"GET /api/v1/apps/{app}/app_users", read, seeAccess, responds(listAppUsers).with("at", "page_size", "page_token")},
 	{"GET /api/v1/apps/{app}/users/{user}/app_users", look, seePeople, responds(listAppUsersOf)},
 	{"GET /api/v1/apps/{app}/app_users/{account}/credentials", anyScope, nobody, responds(listAppUserCredentials)},
 
-	{"GET /api/v1/apps/{app}/entitlements", look, seeAccess, responds(listEntitlements)},
+	{"GET /api/v1/apps/{app}/entitlements", look, seeAccess, responds(listEntitlements).with("page_size", "page_token")},
 	{"GET /api/v1/apps/{app}/entitlements/{entitlement}", look, seeAccess, responds(getEntitlement)},
 	{"GET /api/v1/apps/{app}/entitlements/{entitlement}/users/{user}/grants", look, seePeople, responds(listGrants)},
 	{"POST /api/v1/apps/{app}/entitlements/{entitlement}", configure, configureA, takes(updateEntitlement)},
@@ -150,12 +157,12 @@ var routes = []route{
 
 	// The console's own calls.
 	{"GET /api/v1/openapi.json", anyScope, "everybody", responds(openAPI)},
-	{"GET /api/v1/accounts", read, seeAccess, responds(listAccounts)},
-	{"GET /api/v1/accounts/{account}", read, seeAccess, responds(getAccount)},
-	{"GET /api/v1/accounts/{account}/entitlements/{entitlement}", read, seeAccess, responds(explainAccess)},
-	{"GET /api/v1/grants", read, seeAccess, responds(listOwnGrants)},
-	{"GET /api/v1/changes", read, seeAccess, responds(listChanges)},
-	{"GET /api/v1/findings", read, seeFindings, responds(listFindings)},
+	{"GET /api/v1/accounts", read, seeAccess, responds(listAccounts).with("app_id", "at", "filter", "type", "role", "search", "page_size", "page_token")},
+	{"GET /api/v1/accounts/{account}", read, seeAccess, responds(getAccount).with("app_id", "at")},
+	{"GET /api/v1/accounts/{account}/entitlements/{entitlement}", read, seeAccess, responds(explainAccess).with("app_id")},
+	{"GET /api/v1/grants", read, seeAccess, responds(listOwnGrants).with("app_id", "account_id", "entitlement_id", "at", "page_size", "page_token")},
+	{"GET /api/v1/changes", read, seeAccess, responds(listChanges).with("app_id", "from", "to", "show", "filter", "page_size", "page_token")},
+	{"GET /api/v1/findings", read, seeFindings, responds(listFindings).with("app_id", "kind", "state", "page_size", "page_token")},
 	{"GET /api/v1/findings/{finding}", read, seeFindings, responds(getFinding)},
 	{"POST /api/v1/findings/{finding}/action/accept", configure, acceptFindings, takes(acceptFinding)},
 	{"POST /api/v1/findings/{finding}/action/snooze", configure, acceptFindings, takes(snoozeFinding)},
@@ -176,7 +183,7 @@ var routes = []route{
 	{"POST /api/v1/webhooks/{webhook}/action/resume", configureAll, manageWebhooks, responds(resumeWebhook)},
 	{"POST /api/v1/webhooks/{webhook}/action/rotate", configureAll, manageWebhooks, responds(rotateWebhook)},
 	{"POST /api/v1/webhooks/{webhook}/action/replay", configureAll, manageWebhooks, takes(replayWebhook)},
-	{"GET /api/v1/webhooks/{webhook}/deliveries", readAll, seeSettings, responds(listDeliveries)},
+	{"GET /api/v1/webhooks/{webhook}/deliveries", readAll, seeSettings, responds(listDeliveries).with("state", "page_size", "page_token")},
 	{"POST /api/v1/webhooks/{webhook}/deliveries/{delivery}/action/replay", configureAll, manageWebhooks, responds(replayDelivery)},
 	{"POST /api/v1/webhooks/{webhook}/action/delete", configureAll, manageWebhooks, responds(deleteWebhook)},
 	{"GET /api/v1/hooks", readAll, seeSettings, responds(listHooks)},
@@ -185,9 +192,9 @@ var routes = []route{
 	{"POST /api/v1/hooks/{hook}", configureAll, manageWebhooks, takes(updateHook)},
 	{"POST /api/v1/hooks/{hook}/action/rotate", configureAll, manageWebhooks, responds(rotateHook)},
 	{"POST /api/v1/hooks/{hook}/action/delete", configureAll, manageWebhooks, responds(deleteHook)},
-	{"GET /api/v1/syncs", read, seeConn, responds(listSyncs)},
+	{"GET /api/v1/syncs", read, seeConn, responds(listSyncs).with("connector_id", "page_size", "page_token")},
 	{"GET /api/v1/syncs/{sync}", read, seeConn, responds(getSync)},
 	{"GET /api/v1/syncs/{sync}/file", read, downloadRaw, writes(downloadSync)},
 	{"POST /api/v1/search/events", readAll, seeEvents, takes(searchEvents)},
-	{"GET /api/v1/events", readAll, readAudit, writes(streamAudit)},
+	{"GET /api/v1/events", readAll, readAudit, writes(streamAudit).with("after", "wait")},
 }
