@@ -56,7 +56,7 @@ func (c *Console) AuthenticatePusher(ctx context.Context, token baton.Secret, re
 	return p, err
 }
 
-var errPusher = baton.Errorf(baton.Unauthenticated, "the bearer token is unknown or revoked").WithFix("Make one on the page Settings, Identity providers, and enter it at the identity provider.")
+var errPusher = baton.Errorf(baton.Unauthenticated, "the bearer token is unknown or revoked").WithFix("Make one on the page People by SCIM, and enter it at the identity provider.")
 
 // checkPusher returns an error if the token was revoked since.
 func checkPusher(tx *store.Tx, p Pusher) error {

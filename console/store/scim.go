@@ -134,7 +134,7 @@ func (t *Tx) SCIMTokens(source console.ID, n int) ([]console.SCIMToken, error) {
 	if err != nil {
 		return nil, err
 	}
-	return list(t, scanSCIMToken, scimTokenColumns+"WHERE source = $1 ORDER BY id DESC LIMIT $2", source, n)
+	return list(t, scanSCIMToken, scimTokenColumns+"WHERE source = $1 ORDER BY created DESC, id DESC LIMIT $2", source, n)
 }
 
 // SCIMTokenByHash returns a token, even if it is revoked. NotFound if there is none.

@@ -94,7 +94,7 @@ func navigation(me console.Person, at string) []navSection {
 	}
 	admin := navSection{Label: "Admin", Links: []navLink{{Label: "Connectors", Path: "/admin/connectors"}}}
 	if console.SeeSettings.Of(me, console.Object{}) {
-		admin.Links = append(admin.Links, navLink{Label: "Sign-in", Path: "/settings/sign-in"}, navLink{Label: "API credentials", Path: "/settings/api-credentials"}, navLink{Label: "Company domains", Path: "/settings/domains"})
+		admin.Links = append(admin.Links, navLink{Label: "Sign-in", Path: "/settings/sign-in"}, navLink{Label: "People by SCIM", Path: "/settings/scim"}, navLink{Label: "API credentials", Path: "/settings/api-credentials"}, navLink{Label: "Company domains", Path: "/settings/domains"})
 		admin.Links = append(admin.Links, navLink{Label: "Mail", Path: "/settings/mail"}, navLink{Label: "Audit export", Path: "/settings/audit"},
 			navLink{Label: "Webhooks", Path: "/settings/webhooks"}, navLink{Label: "Retention", Path: "/settings/retention"})
 	}

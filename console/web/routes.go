@@ -184,6 +184,15 @@ var routes = []route{
 	{"POST /settings/sign-in/{provider}", signedIn, changeProvider},
 	{"POST /settings/sign-in/{provider}/remove", signedIn, removeProvider},
 
+	{"GET /settings/scim", signedIn, scimSourcesPage},
+	{"POST /settings/scim", signedIn, addSCIMSource},
+	{"GET /settings/scim/{source}", signedIn, scimSourceShown},
+	{"POST /settings/scim/{source}/tokens", signedIn, rotateSCIMToken},
+	{"POST /settings/scim/{source}/tokens/{token}/revoke", signedIn, revokeSCIMToken},
+	{"GET /settings/scim/{source}/groups/{group}", signedIn, scimGroupShown},
+	{"POST /settings/scim/{source}/groups/{group}", signedIn, setSCIMGroupRole},
+	{"POST /settings/scim/{source}/remove", signedIn, removeSCIMSource},
+
 	{"GET /settings/domains", signedIn, domainsPage},
 	{"POST /settings/domains", signedIn, setDomains},
 

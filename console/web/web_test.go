@@ -178,19 +178,27 @@ var want = map[string][]int{
 
 	"POST /people/{person}/identities/remove": {403, 403, 403, 403, 403, 403, 403, 404},
 
-	"GET /settings/sign-in":                    {403, 403, 403, 403, 403, 200},
-	"GET /settings/sign-in/new":                {403, 403, 403, 403, 403, 403, 403, 200},
-	"POST /settings/sign-in/new":               {403, 403, 403, 403, 403, 403, 403, 400},
-	"POST /settings/sign-in/break-glass":       {403, 403, 403, 403, 403, 403, 403, 200},
-	"POST /settings/sign-in/break-glass/end":   {403, 403, 403, 403, 403, 403, 403, 303},
-	"GET /settings/sign-in/{provider}":         {403, 403, 403, 403, 403, 404},
-	"POST /settings/sign-in/{provider}":        {403, 403, 403, 403, 403, 403, 403, 404},
-	"POST /settings/sign-in/{provider}/remove": {403, 403, 403, 403, 403, 403, 403, 404},
-	"GET /credentials":                         {200},
-	"POST /credentials":                        {400},                                    // an empty form
-	"POST /credentials/{credential}/revoke":    {404, 404, 303, 404, 404, 403, 403, 303}, // helpdesk's
-	"GET /settings/api-credentials":            {403, 403, 403, 403, 403, 200},
-	"POST /settings/api-credentials":           {403, 403, 403, 403, 403, 403, 403, 400},
+	"GET /settings/sign-in":                              {403, 403, 403, 403, 403, 200},
+	"GET /settings/sign-in/new":                          {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /settings/sign-in/new":                         {403, 403, 403, 403, 403, 403, 403, 400},
+	"POST /settings/sign-in/break-glass":                 {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /settings/sign-in/break-glass/end":             {403, 403, 403, 403, 403, 403, 403, 303},
+	"GET /settings/sign-in/{provider}":                   {403, 403, 403, 403, 403, 404},
+	"POST /settings/sign-in/{provider}":                  {403, 403, 403, 403, 403, 403, 403, 404},
+	"POST /settings/sign-in/{provider}/remove":           {403, 403, 403, 403, 403, 403, 403, 404},
+	"GET /settings/scim":                                 {403, 403, 403, 403, 403, 200},
+	"POST /settings/scim":                                {403, 403, 403, 403, 403, 403, 403, 400}, // an empty form
+	"GET /settings/scim/{source}":                        {403, 403, 403, 403, 403, 200},
+	"POST /settings/scim/{source}/tokens":                {403, 403, 403, 403, 403, 403, 403, 200},
+	"POST /settings/scim/{source}/tokens/{token}/revoke": {403, 403, 403, 403, 403, 403, 403, 404},
+	"GET /settings/scim/{source}/groups/{group}":         {403, 403, 403, 403, 403, 200},
+	"POST /settings/scim/{source}/groups/{group}":        {403, 403, 403, 403, 403, 403, 403, 303},
+	"POST /settings/scim/{source}/remove":                {403, 403, 403, 403, 403, 403, 403, 303},
+	"GET /credentials":                                   {200},
+	"POST /credentials":                                  {400},                                    // an empty form
+	"POST /credentials/{credential}/revoke":              {404, 404, 303, 404, 404, 403, 403, 303}, // helpdesk's
+	"GET /settings/api-credentials":                      {403, 403, 403, 403, 403, 200},
+	"POST /settings/api-credentials":                     {403, 403, 403, 403, 403, 403, 403, 400},
 
 	"GET /settings/webhooks/new":                                     {403, 403, 403, 403, 403, 403, 403, 200},
 	"POST /settings/webhooks/new":                                    {403, 403, 403, 403, 403, 403, 403, 400}, // an empty form
@@ -260,7 +268,8 @@ func TestWhoMay(t *testing.T) {
 	f.check(err)
 	asked := f.asks("user")
 	hook, incoming := f.addWebhooks()
-	fill := strings.NewReplacer("{webhook}", string(hook), "{hook}", string(incoming), "{delivery}", "x", "{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
+	source, group := f.addSCIMSource()
+	fill := strings.NewReplacer("{source}", string(source), "{group}", string(group), "{webhook}", string(hook), "{hook}", string(incoming), "{delivery}", "x", "{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
 		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{operation}", "x", "{action}", "x", "{provider}", "x",
 		"{request}", string(asked.ID), "{step}", string(asked.Plan.Steps[0].ID), "{number}", "1", "{policy}", "standard", "{change}", "x", "{exemption}", "x",
 		"{credential}", string(made.ID),

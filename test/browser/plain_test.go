@@ -399,6 +399,36 @@ func (p *plain) webhooks() {
 	p.send(page, incoming+"/remove", "", "", nil)
 }
 
+// pushes connects an identity provider, which pushes a group, and removes it.
+func (p *plain) pushes() {
+	const list, source = "/settings/scim", "/settings/scim/{source}"
+	p.send(list, list, "", "Connect", values{"name": "Okta"})
+	p.has("It is shown once")
+	var token string
+	if err := p.eval(shownToken, &token); err != nil {
+		p.t.Fatal(err)
+	}
+	r, err := http.NewRequest(http.MethodPost, p.origin+"/scim/v2/Groups", strings.NewReader(`{"displayName":"Security team"}`))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	resp, err := p.client.Do(r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusCreated {
+		p.t.Fatalf("the group is answered %s", resp.Status)
+	}
+	page := p.link(list, `^/settings/scim/[0-9A-Za-z]{27}$`, "Okta")
+	p.send(page, source+"/tokens", "", "Make another token", nil)
+	p.has("It is shown once")
+	p.send(page, source+"/tokens/{token}/revoke", "", "Revoke", nil)
+	p.send(p.link(page, "/groups/[0-9A-Za-z]{27}$", "Security team"), source+"/groups/{group}", "", "Save", values{"role": "auditor"})
+	p.send(page, source+"/remove", "", "Remove", nil)
+}
+
 // settings changes the settings of the console.
 func (p *plain) settings(env map[string]string, dir string) {
 	p.send("/settings/mail", "/settings/mail", "", "Save", values{"host": "127.0.0.1", "port": refusing(p.t, env["ADMIN_LOGIN"]), "tls": "none", "from": "console@acme.example"})
@@ -408,6 +438,7 @@ func (p *plain) settings(env map[string]string, dir string) {
 	p.send("/settings/audit", "/settings/audit", "", "Save", values{"mails": env["ADMIN_LOGIN"]})
 	p.webhooks()
 	p.send("/settings/retention", "/settings/retention", "", "Save", values{"history": "400", "why": "the law"})
+	p.pushes()
 	p.send("/audit", "/audit/check", "", "Check", nil)
 	p.has("The chain is sound")
 	p.send("/credentials", "/credentials", "", "Add credential", values{"name": "laptop", "scope": "read"})

@@ -150,6 +150,7 @@ func TestEveryPage(t *testing.T) {
 
 	connector, app := b.actions(), b.operation()
 	b.webhooks()
+	b.pushes()
 	moment := time.Now().UTC().Format("2006-01-02T15:04:05") // of the pages as of the past
 	b.quick = false
 
@@ -316,6 +317,44 @@ func (b *browser) webhooks() {
 	if err := b.eval(script, &status); err != nil || status != http.StatusAccepted {
 		b.t.Fatalf("the incoming webhook answers %d (%v)", status, err)
 	}
+}
+
+// shownToken returns the token on the page of an identity provider that was just connected.
+const shownToken = `document.querySelector("#token ~ p code.key").textContent`
+
+// pushes connects an identity provider that pushes people and groups with names that an upstream could
+// send, and a request that is refused.
+func (b *browser) pushes() {
+	b.t.Helper()
+	b.open("/settings/scim")
+	b.fill("Name", hostileNames[0][:80])
+	b.click("button", "Connect")
+	var token string
+	if err := b.eval(shownToken, &token); err != nil {
+		b.t.Fatal(err)
+	}
+	push := func(path, body string, want int) (id string) {
+		var made struct {
+			Status int
+			ID     string
+		}
+		script := fmt.Sprintf(`fetch(%s, {method: "POST", body: %s, headers: {"Authorization": %s, "Content-Type": "application/scim+json"}}).then(async (r) => ({Status: r.status, ID: (await r.json()).id || ""}))`, quote("/scim/v2"+path), quote(body), quote("Bearer "+token))
+		if err := b.eval(script, &made); err != nil || made.Status != want {
+			b.t.Fatalf("%s: %+v (%v)", path, made, err)
+		}
+		return made.ID
+	}
+	long := strings.Repeat("x", 900)
+	for i, name := range hostileNames {
+		if len(name) > len(long) {
+			name = long
+		}
+		member := push("/Users", fmt.Sprintf(`{"userName":"pushed%d","displayName":%s,"emails":[{"value":"pushed%d@acme.example"}]}`, i%6, quote(name), i%6), map[bool]int{false: 201, true: 409}[i > 5])
+		if member != "" {
+			push("/Groups", fmt.Sprintf(`{"displayName":%s,"members":[{"value":%s}]}`, quote(fmt.Sprint(i, " ", name)), quote(member)), 201)
+		}
+	}
+	push("/Users", `{"userName":"nobody"}`, 201)
 }
 
 // openPage opens a page and checks it in views under a name.
