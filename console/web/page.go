@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"baton"
@@ -25,19 +26,24 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
-// pages holds the templates by name, each with the layout.
-var pages = parsePages()
+// pages holds the templates by name, each with the layout. A template is parsed when it is first
+// needed: all of them together take 26 MB.
+var pages = eachPage()
 
-func parsePages() map[string]*template.Template {
+func eachPage() map[string]func() *template.Template {
 	files, err := fs.Glob(templateFiles, "templates/*.html")
 	if err != nil {
 		panic(err) // cannot happen: the pattern is constant
 	}
-	layout := template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
-	all := map[string]*template.Template{}
+	layout := sync.OnceValue(func() *template.Template {
+		return template.Must(template.New("").Funcs(functions).ParseFS(templateFiles, "templates/layout.html", "templates/parts.html"))
+	})
+	all := map[string]func() *template.Template{}
 	for _, f := range files {
 		if name := strings.TrimSuffix(path.Base(f), ".html"); name != "layout" && name != "parts" {
-			all[name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, f))
+			all[name] = sync.OnceValue(func() *template.Template {
+				return template.Must(template.Must(layout().Clone()).ParseFS(templateFiles, f))
+			})
 		}
 	}
 	return all
@@ -131,7 +137,7 @@ func (c *call) show(status int, name, title string, data any) error {
 		f.Live = l.live()
 	}
 	var buf bytes.Buffer
-	if err := pages[name].ExecuteTemplate(&buf, "layout", f); err != nil {
+	if err := pages[name]().ExecuteTemplate(&buf, "layout", f); err != nil {
 		return baton.Errorf(baton.Internal, "page %s: %w", name, err)
 	}
 	c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
