@@ -156,6 +156,10 @@ func (f *fixture) path(pattern string) string {
 	path := strings.NewReplacer("{webhook}", string(f.webhook), "{hook}", string(f.hook), "{delivery}", "x", "{app}", string(f.app), "{connector}", string(f.connector), "{user}", string(f.people["auditor"]), "{account}", fmt.Sprint(f.account),
 		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{policy}", "standard", "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task), "{finding}", string(f.finding)).Replace(pattern)
 	switch {
+	case strings.HasSuffix(pattern, "/webhooks/{webhook}/action/delete"):
+		path = "/api/v1/webhooks/" + string(f.spareWebhook) + "/action/delete"
+	case strings.HasSuffix(pattern, "/hooks/{hook}/action/delete"):
+		path = "/api/v1/hooks/" + string(f.spareHook) + "/action/delete"
 	case strings.HasSuffix(pattern, "/action/close"):
 		path = fmt.Sprintf("/api/v1/tasks/%d/action/close", f.closing)
 	case strings.HasSuffix(pattern, "v1/grants"):

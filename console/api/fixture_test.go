@@ -55,6 +55,8 @@ type fixture struct {
 	app, connector console.ID
 	webhook, hook  console.ID
 	hookSecret     baton.Secret
+	spareWebhook   console.ID // to be removed
+	spareHook      console.ID
 	tenant         ingesttest.Tenant
 	sync           console.Sync
 	file           []byte // of the sync
@@ -111,6 +113,12 @@ func newFixture(t testing.TB) *fixture {
 	})
 	f.update(func(tx *store.Tx) error {
 		if f.webhook, err = tx.AddWebhook(console.Webhook{Kind: console.WebhookSigned, Address: "https://example.com/y", Description: hostile}, baton.NewSecret("https://example.com/y"), webhook.NewSecret()); err != nil {
+			return err
+		}
+		if f.spareWebhook, err = tx.AddWebhook(console.Webhook{Kind: console.WebhookChat, Address: "https://example.com/…"}, baton.NewSecret("https://example.com/z"), baton.Secret{}); err != nil {
+			return err
+		}
+		if f.spareHook, err = tx.AddHook(console.Hook{Name: "spare"}, webhook.NewSecret()); err != nil {
 			return err
 		}
 		f.hookSecret = webhook.NewSecret()

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"baton"
 	"baton/console"
@@ -58,21 +57,14 @@ type MadeHook struct {
 	Secret baton.Secret
 }
 
-func hookName(name string) (string, error) {
-	if name = strings.TrimSpace(name); utf8.RuneCountInString(name) > maxName {
-		return "", baton.Errorf(baton.Invalid, "the name is longer than %d characters", maxName)
-	}
-	return name, nil
-}
-
 // AddHook adds an incoming webhook.
 func (c *Console) AddHook(ctx context.Context, caller Caller, name string) (m MadeHook, err error) {
 	err = c.change(ctx, caller, configuring, func(tx *store.Tx, me console.Person) error {
 		if err := c.mayManageWebhooks(caller, me); err != nil {
 			return err
 		}
-		name, err := hookName(name)
-		if err != nil {
+		name := strings.TrimSpace(name)
+		if err := checkName(name); err != nil {
 			return err
 		}
 		m.Secret = webhook.NewSecret()
@@ -96,8 +88,11 @@ func (c *Console) ChangeHook(ctx context.Context, caller Caller, id console.ID, 
 		if err != nil {
 			return err
 		}
-		if h.Name, err = hookName(name); err != nil {
-			return err
+		if name = strings.TrimSpace(name); name != h.Name {
+			if err := checkName(name); err != nil {
+				return err
+			}
+			h.Name = name
 		}
 		if h.On = on; version != 0 {
 			h.Version = version

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"baton"
 	"baton/console"
@@ -134,8 +133,10 @@ func (c *Console) mayManageWebhooks(caller Caller, me console.Person) error {
 // webhookOf checks the settings of a webhook.
 func (c *Console) webhookOf(kind console.WebhookKind, in WebhookInput) (w console.Webhook, address baton.Secret, err error) {
 	w = console.Webhook{Kind: kind, Description: strings.TrimSpace(in.Description)}
-	if utf8.RuneCountInString(w.Description) > maxName {
-		return w, address, baton.Errorf(baton.Invalid, "the description is longer than %d characters", maxName)
+	if w.Description != "" {
+		if err := checkName(w.Description); err != nil {
+			return w, address, err
+		}
 	}
 	if w.Events, err = console.CheckEventKinds(in.Events); err != nil {
 		return w, address, err

@@ -290,7 +290,7 @@ func (b *browser) webhooks() {
 	b.t.Cleanup(receiver.Close)
 	b.open("/settings/webhooks/new")
 	b.fill("URL", receiver.URL+"/"+strings.Repeat("x", 80))
-	b.fill("Description", hostileNames[0])
+	b.fill("Description", hostileNames[4])
 	b.click("button", "Add a webhook")
 	b.click("link", "Webhooks")
 	b.run("the webhook", chromedp.Click(chromedp.CSS(`main td a[href^="/settings/webhooks/"]`), chromedp.NodeVisible))
