@@ -357,11 +357,17 @@ func TestZip(t *testing.T) {
 	}
 }
 
-// TestBuildTags: make build and the release use the same build tags.
-func TestBuildTags(t *testing.T) {
+// TestBuildFlags: make build and the release use the same build tags, and compile the same packages
+// without inlining.
+func TestBuildFlags(t *testing.T) {
 	makefile, err := os.ReadFile("../Makefile")
 	if err != nil || !bytes.Contains(makefile, []byte("\nTAGS := "+buildTags+"\n")) {
 		t.Errorf("the Makefile builds with other tags than %s (%v)", buildTags, err)
+	}
+	_, list, _ := strings.Cut(string(makefile), "\nSMALL := ")
+	list, _, _ = strings.Cut(list, "\nBUILD")
+	if got := strings.Fields(strings.ReplaceAll(list, "\\\n", "")); !slices.Equal(got, small) {
+		t.Errorf("the Makefile compiles %q without inlining, and the release %q", got, small)
 	}
 }
 

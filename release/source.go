@@ -139,8 +139,11 @@ func (s source) binary(ctx context.Context, program string, p platform) (*binary
 	}
 	defer os.RemoveAll(dir)
 	name := filepath.Join(dir, program)
-	if _, err := output(ctx, s.root, goEnv(p), "go", "build", "-tags", buildTags, "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -buildid= -X main.version="+s.version, "-o", name, "./cmd/"+program); err != nil {
+	args := []string{"build", "-tags", buildTags, "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version=" + s.version, "-o", name}
+	for _, library := range small {
+		args = append(args, "-gcflags="+library+"=-l")
+	}
+	if _, err := output(ctx, s.root, goEnv(p), "go", append(args, "./cmd/"+program)...); err != nil {
 		return nil, err
 	}
 	b := &binary{program: program, platform: p}
@@ -154,8 +157,12 @@ func (s source) binary(ctx context.Context, program string, p platform) (*binary
 	return b, err
 }
 
-// buildTags are the build tags of the Makefile, which explains them.
+// buildTags and small are those of the Makefile, which explains them.
 const buildTags = "grpcnotrace"
+
+var small = []string{"github.com/cockroachdb/...", "cel.dev/...", "github.com/antlr4-go/...", "google.golang.org/...", "github.com/gogo/...", "github.com/prometheus/...",
+	"go.opentelemetry.io/...", "go.yaml.in/...", "github.com/spf13/...", "golang.org/x/net/...", "text/template/...", "html/template", "net/http",
+	"baton/console/web", "baton/console/api", "baton/console/cli"}
 
 // goEnv returns the environment of a build for a platform.
 func goEnv(p platform) []string {
