@@ -71,6 +71,7 @@ const (
 	AppWithoutOwner    FindingKind = "app-without-owner"
 	AccountSeveral     FindingKind = "account-several-roles"
 	AccountWithout     FindingKind = "account-without-owner"
+	CourseLapsed       FindingKind = "course-lapsed"
 	AccountUnmatched   FindingKind = "account-unmatched"
 	ConnectorNotCalled FindingKind = "connector-not-connected"
 )
@@ -101,14 +102,15 @@ var findingRules = []FindingRule{
 	{Kind: ConnectorFailing, Label: "Connector fails", Many: "connectors that fail", Act: "Read what failed", Path: connectorPath(""), OfConnector: true},
 	{Kind: ConnectorOffline, Label: "Connector offline", Many: "connectors that are offline", Act: "See its hosts", Path: connectorPath("/hosts"), OfConnector: true},
 	{Kind: UnexplainedChange, Label: "Unexplained change", Many: "unexplained changes", Act: "Explain or remove it", Path: changePath, Tells: true},
-	{Kind: RoleUnclear, Label: "Role unknown", Many: "accounts whose role is unknown", Act: "Leave one role", Path: accountPath("/roles"), Tells: true},
+	{Kind: RoleUnclear, Label: "Role unknown", Many: "accounts whose role is unknown", Act: "Leave one role", Path: accountPath(""), Tells: true},
 	{Kind: AdminsNear, Label: "Minimum of administrators reached", Many: "applications at their minimum of administrators", Act: "See who is administrator", Path: appPath("/recovery"), Tells: true},
 	{Kind: OperationByHand, Label: "To do by hand", Many: "changes to make by hand", Act: "See the steps", Path: func(f Finding) string { return appPath("/operations/" + f.Object)(f) }},
 	{Kind: AccountExcluded, Label: "Account not shown", Many: "created accounts that no sync shows", Act: "See what was done", Path: func(f Finding) string { return appPath("/operations/" + f.Object)(f) }, Tells: true},
+	{Kind: CourseLapsed, Label: "Course missing or lapsed", Many: "holders who lack a required course", Act: "Look at it", Path: accessPath},
 	{Kind: AccountOrphaned, Label: "Owner left", Many: "accounts whose owner left", Act: "Disable it, or give it an owner", Path: accountPath(""), Tells: true},
 	{Kind: CredentialEnds, Label: "Credential ends", Many: "credentials that end soon", Act: "Rotate", Path: connectorPath("/settings/edit"), OfConnector: true},
 	{Kind: AppWithoutOwner, Label: "Application without owner", Many: "applications without owner", Act: "Choose an owner", Path: appPath(""), Tells: true},
-	{Kind: AccountSeveral, Label: "Several roles", Many: "accounts with several roles", Act: "Leave one role", Path: accountPath("/roles")},
+	{Kind: AccountSeveral, Label: "Several roles", Many: "accounts with several roles", Act: "Leave one role", Path: accountPath("")},
 	{Kind: AccountWithout, Label: "Service account without owner", Many: "service accounts without owner", Act: "Choose an owner", Path: accountPath(""), Tells: true},
 	{Kind: AccountUnmatched, Label: "Unmatched account", Many: "accounts that belong to nobody", Act: "Say whose it is", Path: accountPath(""), Tells: true},
 	{Kind: ConnectorNotCalled, Label: "Not connected yet", Many: "connectors that are not connected yet", Act: "Connect it", Path: connectorPath("/settings"), OfConnector: true},

@@ -25,6 +25,13 @@ var products = []govern.Product{
 	{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts, groups and group membership of a Perplexity Enterprise organisation, over SCIM 2.0",
 		Settings: perplexity.Settings(), Open: perplexity.Open, Provisions: true,
 		Unseen: "Accounts that were made in Perplexity's own console, outside of SCIM, may be missing here: the connector sees what SCIM manages.",
-		Roles:  govern.ProductRoles{Type: "group", MasteredIn: "the identity provider, which pushes it over SCIM"},
-		Notice: "Perplexity offers SCIM with a Perplexity Enterprise subscription of at least 50 seats, or at least one Enterprise Max user."},
+		Recovery: []string{
+			"At the identity provider, check that the person is in the group that carries the role Admin. SCIM replaces roles that were set in Perplexity.",
+			"In Perplexity, as somebody who is still an admin: Organization settings, Identity, SCIM, the vertical ellipsis (⋮), Manage.",
+			"In Role assignment, click Configure role assignment. Give the role Admin to the group of administrators and Member to the group of members. Click Continue.",
+			"Repeat at the identity provider what you changed with the connector: otherwise its next push takes it away again.",
+		},
+		Support: "Without any admin, only Perplexity can correct the role assignment: contact Perplexity support, which also corrects bills for seats that SCIM added by mistake. https://www.perplexity.ai/help-center/en/articles/11652604-scim-based-user-account-management",
+		Roles:   govern.ProductRoles{Type: "group", MasteredIn: "the identity provider, which pushes it over SCIM"},
+		Notice:  "Perplexity offers SCIM with a Perplexity Enterprise subscription of at least 50 seats, or at least one Enterprise Max user."},
 }

@@ -73,6 +73,32 @@ func byHand(l *look) (causes []store.FindingCause, err error) {
 	}
 }
 
+// lapsed finds holders of entitlements who lack what its requirement asks for.
+func lapsed(l *look) (causes []store.FindingCause, err error) {
+	all, err := l.tx.ActiveRequirements(l.app.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range all {
+		for after := console.ResourceKey(0); ; {
+			page, err := l.tx.RequirementLacks(l.app.ID, r.Entitlement, after, store.PageSize)
+			if err != nil {
+				return nil, err
+			}
+			for _, lack := range page {
+				if after = lack.Account; lack.State.Lacks() {
+					causes = append(causes, store.FindingCause{Subject: fmt.Sprintf("%d:%d", r.Entitlement, lack.Account),
+						FindingAbout: console.FindingAbout{Account: lack.Account, Entitlement: r.Entitlement, Detail: map[string]string{"why": lack.Why}}})
+				}
+			}
+			if len(page) < store.PageSize {
+				break
+			}
+		}
+	}
+	return causes, nil
+}
+
 // recent is how far back unexplained changes are looked for when findings are made for the first
 // time.
 const recent = 30 * 24 * time.Hour

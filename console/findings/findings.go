@@ -48,6 +48,7 @@ var kinds = []kind{
 	{kind: console.AccountSeveral, find: severalRoles, after: ofAccounts},
 	{kind: console.OperationByHand, find: byHand, after: []string{"operation."}},
 	{kind: console.AccountExcluded, find: excluded, after: []string{"sync.applied", "operation."}},
+	{kind: console.CourseLapsed, find: lapsed, after: []string{"requirement.", "exemption.", "sync.applied"}, every: looking},
 	{kind: console.AccountOrphaned, find: orphaned, after: ofAccounts, people: true},
 	{kind: console.AccountWithout, find: serviceWithoutOwner, after: ofAccounts, people: true},
 	{kind: console.AccountUnmatched, find: unmatched, after: ofAccounts, people: true},

@@ -31,6 +31,10 @@ type Product struct {
 	// Roles are the resources whose members have a role in the application, if they have no other
 	// purpose there.
 	Roles ProductRoles
+	// Recovery lists what to do in the application and at the identity provider when nobody is
+	// administrator any more; Support is who helps then. Both may be empty.
+	Recovery []string
+	Support  string
 	// Provisions says that it changes the application where provisioning is switched on.
 	Provisions bool
 	// Open creates a hosted connector from its settings, without network access. nil if the console

@@ -25,6 +25,7 @@ var permits = map[string]string{
 	"Apps":               "read configure",
 	"App":                "read configure configure:app",
 	"Changes":            "read configure configure:app",
+	"RecoveryCard":       "read configure configure:app",
 	"Findings":           "read configure configure:app",
 	"Finding":            "read configure configure:app",
 	"AcceptFinding":      "configure configure:app",

@@ -95,6 +95,9 @@ func (c *call) appHead(tab string) (appHead, error) {
 	if console.SeeAccess.Of(c.caller.Person, console.Object{App: &s.App}) {
 		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts" + then}, appTab{"entitlements", "Entitlements", base + "/entitlements" + then}, appTab{"changes", "Changes", base + "/changes"}, appTab{"operations", "Operations", base + "/operations"}, appTab{"settings", "Settings", base + "/settings"}, appTab{"provisioning", "Provisioning", base + "/provisioning"})
 	}
+	if c.mayRecover(s.App) {
+		tabs = append(tabs, appTab{"recovery", "Recovery card", base + "/recovery"})
+	}
 	if console.ConfigureApps.Of(c.caller.Person, console.Object{App: &s.App}) {
 		tabs = append(tabs, appTab{"requests", "Requests", base + "/requests"})
 	}

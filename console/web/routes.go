@@ -109,6 +109,7 @@ var routes = []route{
 	{"GET /applications/{app}/entitlements/{entitlement}", signedIn, asOf(entitlementPage)},
 	{"GET /applications/{app}/entitlements/{entitlement}/history", signedIn, ofHistory(entitlementHistoryPage)},
 
+	{"GET /applications/{app}/recovery", signedIn, recoveryShown},
 	{"GET /findings", signedIn, findingsPage},
 	{"POST /findings/{finding}/accept", signedIn, acceptFinding},
 	{"POST /findings/{finding}/snooze", signedIn, snoozeFinding},

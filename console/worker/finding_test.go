@@ -243,6 +243,12 @@ func TestFindings(t *testing.T) {
 		}, func(o *office) {
 			o.update(func(tx *store.Tx) error { return tx.CancelOperation(removal, "not needed") })
 		}},
+		{console.CourseLapsed, func(o *office) {
+			o.requires(1, console.Need{App: o.app, Entitlement: o.member("admins")})
+			o.update(func(tx *store.Tx) error {
+				return tx.SetLack(console.RequirementLack{App: o.app, Entitlement: o.member("staff"), Account: o.account("cem"), Person: o.people["cem"], State: console.RequirementMissing, Why: "never completed", Found: o.now})
+			})
+		}, func(o *office) { o.requires(2) }},
 		{console.AccountExcluded, func(o *office) {
 			var op console.Operation
 			o.update(func(tx *store.Tx) error {
@@ -413,6 +419,14 @@ func (o *office) keep(kind console.FindingKind) {
 		o.seen()
 	}
 	o.settle()
+}
+
+// requires adds a version of what the group staff requires.
+func (o *office) requires(version int, needs ...console.Need) {
+	o.t.Helper()
+	o.update(func(tx *store.Tx) error {
+		return tx.AddRequirement(console.Requirement{App: o.app, Entitlement: o.member("staff"), Version: version - 1, RequirementRule: console.RequirementRule{Needs: needs, Mode: console.RequirementReport}, Author: o.owner})
+	})
 }
 
 func (o *office) status(name string, status console.PersonStatus) {
