@@ -77,6 +77,8 @@ var want = map[string][]int{
 	"POST /api/v1/policies/{policy}":                                      {403, 403, 403, 403, 400},
 	"DELETE /api/v1/policies/{policy}":                                    {403, 403, 403, 403, 400}, // it is built in
 	"POST /api/v1/search/policies":                                        {403, 200, 403, 200},
+	"GET /api/v1/requirements":                                            {200},
+	"POST /api/v1/requirements/action/set":                                {404, 200, 403, 403, 400}, // the owner has set it
 	"GET /api/v1/openapi.json":                                            {200},
 	"GET /api/v1/accounts":                                                {404, 200, 403, 200},
 	"GET /api/v1/accounts/{account}":                                      {404, 200, 403, 200},
@@ -142,6 +144,7 @@ func (f *fixture) bodies() map[string]string {
 		"POST /api/v1/policies/action/test":                        f.policyQuestion(),
 		"POST /api/v1/findings/{finding}/action/accept":            fmt.Sprintf(`{"until":%q,"reason":"x"}`, f.now.Add(time.Hour).Format(time.RFC3339)),
 		"POST /api/v1/findings/{finding}/action/snooze":            fmt.Sprintf(`{"until":%q}`, f.now.Add(time.Hour).Format(time.RFC3339)),
+		"POST /api/v1/requirements/action/set":                     fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","needs":[%q]}`, f.app, f.group, string(f.app)+"/"+ingesttest.Member("members")),
 		"POST /api/v1/webhooks":                                    `{"url":"https://example.com/x","events":["*"]}`,
 		"POST /api/v1/webhooks/{webhook}":                          `{"webhook":{"description":"x"}}`,
 		"POST /api/v1/webhooks/{webhook}/action/replay":            `{"since":"2026-11-29T12:00:00Z"}`,

@@ -193,6 +193,8 @@ var routes = []route{
 	{"POST /api/v1/hooks/{hook}/action/rotate", configureAll, manageWebhooks, responds(rotateHook)},
 	{"POST /api/v1/hooks/{hook}/action/delete", configureAll, manageWebhooks, responds(deleteHook)},
 	{"GET /api/v1/syncs", read, seeConn, responds(listSyncs).with("connector_id", "page_size", "page_token")},
+	{"GET /api/v1/requirements", readAll, seeAccess, responds(listRequirements)},
+	{"POST /api/v1/requirements/action/set", configure, configureA, takes(setRequirement)},
 	{"GET /api/v1/syncs/{sync}", read, seeConn, responds(getSync)},
 	{"GET /api/v1/syncs/{sync}/file", read, downloadRaw, writes(downloadSync)},
 	{"POST /api/v1/search/events", readAll, seeEvents, takes(searchEvents)},

@@ -152,3 +152,47 @@ func TestExemption(t *testing.T) {
 	}
 	wantKind(t, "a plan that is not there", w.ConfirmRequirement(ctx, w.callers["own"], w.app, w.member, "x"), baton.Refused)
 }
+
+// TestRequirementPlan confirms the end of the accesses that somebody saw, and no others.
+func TestRequirementPlan(t *testing.T) {
+	w := onSQLite(t)
+	a := newAcademy(w)
+	n := govern.NewRequirement{Needs: []string{"Percipio/Security Basics"}}
+	n.Mode, n.Cap = console.RequirementEnforce, 1
+	_, err := a.set("own", n)
+	w.check(err)
+	lack := func(names ...string) {
+		w.update(func(tx *store.Tx) error {
+			for _, name := range names {
+				if err := tx.SetLack(console.RequirementLack{App: w.app, Entitlement: w.member, Account: w.account(name), Person: w.id(name), State: console.RequirementMissing, Ends: noon, Ready: true}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	view := func() govern.RequirementView {
+		v, err := w.Requirement(ctx, w.callers["own"], w.app, w.member, 0, 1)
+		w.check(err)
+		return v
+	}
+	lack("ana")
+	if v := view(); v.Plan != "" {
+		t.Errorf("one holder, and the cap is one: %+v", v.Ready)
+	}
+	lack("ben")
+	v := view()
+	if v.Plan == "" || len(v.Ready) != 2 || v.Next == 0 || len(v.Lacks) != 1 || v.Lacks[0].PersonName != "ana" {
+		t.Fatalf("%+v", v)
+	}
+	lack("cem")
+	wantKind(t, "somebody else, too", w.ConfirmRequirement(ctx, w.callers["own"], w.app, w.member, v.Plan), baton.Refused)
+	wantKind(t, "without the right", w.ConfirmRequirement(ctx, w.callers["ana"], w.app, w.member, view().Plan), baton.NotFound)
+	w.check(w.ConfirmRequirement(ctx, w.callers["own"], w.app, w.member, view().Plan))
+	if v := view(); v.Plan != "" || v.Lacks[0].Confirmed != w.id("own") {
+		t.Errorf("%+v", v)
+	}
+	if n := w.count("requirement.confirmed"); n != 1 {
+		t.Errorf("%d confirmed", n)
+	}
+}

@@ -64,6 +64,9 @@ func (f *File) Apply(ctx context.Context, s *store.Store, by console.By) (Applie
 		if err := f.applyConnectors(t, applied, by.At); err != nil {
 			return err
 		}
+		if err := f.applyRequirements(t); err != nil {
+			return err
+		}
 		if f.Mail != nil {
 			if err := applyMail(t, f.Mail.settings(), mailPassword); err != nil {
 				return err

@@ -30,9 +30,11 @@ type File struct {
 	Apps       []App       `yaml:"apps"`
 	Connectors []Connector `yaml:"connectors"`
 	Policies   []Policy    `yaml:"policies"`
-	OIDC       []Provider  `yaml:"oidc"`
-	Mail       *Mail       `yaml:"mail"`
-	Retention  *Retention  `yaml:"retention"`
+	// Requirements take effect when syncs show everything that they name.
+	Requirements []Requirement `yaml:"requirements"`
+	OIDC         []Provider    `yaml:"oidc"`
+	Mail         *Mail         `yaml:"mail"`
+	Retention    *Retention    `yaml:"retention"`
 
 	dir      string // folder of the file, to which other file names in it are relative
 	products []govern.Product
@@ -175,7 +177,7 @@ func Read(path string, minInterval time.Duration, products []govern.Product) (*F
 	decoder := yaml.NewDecoder(io.LimitReader(in, maxFile))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps, connectors, policies, oidc and mail; docs/console.md lists what each may hold.")
+		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps, connectors, policies, requirements, oidc and mail; docs/console.md lists what each may hold.")
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, baton.Errorf(baton.Invalid, "%s holds more than one document", path).WithFix("Write one document.")
@@ -255,6 +257,13 @@ func (f *File) check(minInterval time.Duration, bad func(format string, args ...
 	if f.Retention != nil {
 		if err := f.Retention.retention().Check(); err != nil {
 			bad("retention: %v", err)
+		}
+	}
+	for i, r := range f.Requirements {
+		if r.App == "" || r.Entitlement == "" {
+			bad("requirement %d names no app or no entitlement", i+1)
+		} else if err := r.rule().Check(); err != nil {
+			bad("the requirement of %s of %s: %v", r.Entitlement, r.App, err)
 		}
 	}
 	policies := map[string]bool{}

@@ -96,6 +96,14 @@ var Rules = []Rule{
 		Subject: `An emergency to look at: {{.Data.what}} for {{.Person.Name}}`,
 		Text:    `{{.Person.Name}} got {{.Data.what}} of {{.App.Name}} {{.Data.for}} as an emergency. Somebody who did not approve it has to look at it afterwards.`,
 		Path:    `/requests/{{.Event.Object}}`},
+	{Kind: "requirement.lacking", To: subject, Class: ordinary, When: ends,
+		Subject: `Something that you need for {{.App.Name}} is missing`,
+		Text:    `What you hold in {{.App.Name}} requires more than you have now. {{.Data.why}}. The access ends after {{.Time "ends"}}, unless a sync shows it before.`,
+		Path:    `/`},
+	{Kind: "requirement.capped", To: appOwners, Class: ordinary,
+		Subject: `{{.Data.holders}} people are to lose access to {{.App.Name}}: somebody has to confirm`,
+		Text:    `More holders of an entitlement of {{.App.Name}} do not meet its requirement than may lose access in a day. Nobody loses it before an owner, a Security Officer or a Super Administrator confirms the list.`,
+		Path:    `/applications/{{.App.ID}}/entitlements/{{.Event.Entitlement}}/requirement`},
 	{Kind: "amendment.proposed", To: guardians, Class: ordinary, Channel: true,
 		Subject: `{{.By}} proposes a change that takes two people`,
 		Text:    `{{.By}} proposes a change{{with .App.Name}} of {{.}}{{end}} after which less is asked of somebody who wants access. It waits for a second person.{{with .Data.why}} The reason given: {{.}}{{end}}`,
@@ -287,6 +295,9 @@ const maxPeople = 1000
 
 // welcome reports whether the console tells people that they have an account.
 func welcome(v View) bool { return v.Data["welcome"] == true }
+
+// ends reports whether the access of the event has an end.
+func ends(v View) bool { return v.Data["ends"] != nil }
 
 // ofConnector reports whether the event is about a connector.
 func ofConnector(v View) bool { return v.Connector.ID != "" }

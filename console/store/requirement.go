@@ -293,7 +293,8 @@ func (t *Tx) ReadyLacks(app console.ID, e console.EntitlementKey, n int) ([]cons
 	return list(t, scanLack, "SELECT "+lackColumns+" FROM requirement_lack WHERE app = $1 AND entitlement = $2 AND ready ORDER BY account LIMIT $3", app, e, n)
 }
 
-// SetLack stores what a check found about a holder. A holder who newly lacks a need gets an event.
+// SetLack stores what a check found about a holder. A holder who newly lacks a need, or whose access
+// now has an end for that, gets an event.
 func (t *Tx) SetLack(l console.RequirementLack) error {
 	before, err := find(t, scanLack, "SELECT "+lackColumns+" FROM requirement_lack WHERE app = $1 AND entitlement = $2 AND account = $3", l.App, l.Entitlement, l.Account)
 	if err != nil {
@@ -313,7 +314,8 @@ func (t *Tx) SetLack(l console.RequirementLack) error {
 		ON CONFLICT (app, entitlement, account) DO UPDATE SET person = excluded.person, state = excluded.state, why = excluded.why, since = excluded.since, ends = excluded.ends,
 		ready = excluded.ready, refused = excluded.refused, found = excluded.found, confirmed = excluded.confirmed`,
 		l.App, l.Entitlement, l.Account, null(l.Person), l.State, []byte(l.Why), l.Since, l.Ends, l.Ready, []byte(l.Refused), l.Found, null(l.Confirmed))
-	if err != nil || !l.State.Lacks() || before != nil && before.State.Lacks() {
+	limited := before != nil && before.Ends.IsZero() && !l.Ends.IsZero() // enforced now
+	if err != nil || !l.State.Lacks() || before != nil && before.State.Lacks() && !limited {
 		return err
 	}
 	return t.event(console.Event{Kind: "requirement.lacking", App: l.App, Person: l.Person, Account: l.Account, Entitlement: l.Entitlement},

@@ -378,6 +378,9 @@ func summaryChip(r govern.RequestSummary) chip {
 		}
 		return chip{"plain", "Waiting for a decision"}
 	case console.RequestWaiting:
+		if r.Step < len(r.Plan.Steps) && r.Plan.Steps[r.Step].Wait != nil && r.Plan.Steps[r.Step].Wait.Requirement {
+			return chip{"warn", "Needs a course"}
+		}
 		return chip{"plain", "Waiting"}
 	case console.RequestScheduled:
 		return chip{"plain", "Approved, begins later"}

@@ -120,6 +120,9 @@ func (w *Worker) ingest(ctx context.Context, d store.Due) error {
 				err = config.ResolveAdmins(t, c.App)
 			}
 			if err == nil {
+				err = config.ResolveRequirements(t)
+			}
+			if err == nil {
 				err = t.NeedsChanged(c.App)
 			}
 			if err == nil {

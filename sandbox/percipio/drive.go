@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Person describes a user for AddUser.
@@ -128,8 +129,13 @@ func (s *Server) changeItem(id string, change func(*organisation, *item)) bool {
 // Record sets the current status of a user in an item, such as "Started" or "Completed". It replaces an
 // earlier status and reports whether user and item exist. Earlier reports do not show it.
 func (s *Server) Record(userID, courseID, status string) bool {
+	return s.RecordAt(userID, courseID, status, s.now())
+}
+
+// RecordAt is [Server.Record] for something that happened at a time in the past.
+func (s *Server) RecordAt(userID, courseID, status string, at time.Time) bool {
 	return s.record(userID, courseID, func(o *organisation, e event) {
-		e.status = status
+		e.status, e.at, e.first = status, at.Unix(), min(e.first, at.Unix())
 		o.events = append(o.events, e)
 	})
 }

@@ -361,6 +361,26 @@ func TestFaultsOverHTTP(t *testing.T) {
 	if want := `{"users":20,"catalogue":10,"courses":7,"completed":25,"inProgress":15,"sftpFiles":0,"reports":[]}` + "\n"; code != 200 || text != want {
 		t.Errorf("%d %s", code, text)
 	}
+	progress := `{"user": "new@acme.example", "course": "Security Basics", "status": "Completed", "at": "2020-05-01T08:00:00Z"}`
+	if code, text := visit("PUT", "/sandbox/progress", progress, "none"); code != 200 {
+		t.Errorf("%d %s", code, text)
+	}
+	var found []percipio.Progress
+	for p := range s.State().Expected() {
+		if p.At.Year() == 2020 {
+			found = append(found, p)
+		}
+	}
+	if len(found) != 1 || found[0].Status != percipio.Completed || len(s.State().Users) != 21 || len(s.State().Courses) != 11 {
+		t.Errorf("%+v", found)
+	}
+	visit("PUT", "/sandbox/progress", strings.Replace(progress, "Completed", "", 1), "none")
+	if code, text := visit("GET", "/sandbox/state", "", "none"); !strings.Contains(text, `"completed":25,"inProgress":15`) {
+		t.Errorf("%d %s", code, text)
+	}
+	if code, _ := visit("PUT", "/sandbox/progress", `{"user": "x"}`, "none"); code != 400 {
+		t.Errorf("status %d", code)
+	}
 	if len(s.Requests()) != 0 {
 		t.Errorf("counted %v", s.Requests())
 	}

@@ -27,7 +27,8 @@ import (
 // plainElsewhere says of forms of the route table why TestFormsWithoutScripts does not send
 // them.
 var plainElsewhere = map[string]string{
-	"/people/{person}/identities/remove": "needs a provider; TestProviders of console/web sends it",
+	"/people/{person}/identities/remove":                                 "needs a provider; TestProviders of console/web sends it",
+	"/applications/{app}/entitlements/{entitlement}/requirement/confirm": "needs many holders without a course, and their deadlines; TestRequirementPlan of console/approve confirms",
 }
 
 // plain is a browser in which scripts are off.
@@ -242,7 +243,7 @@ func TestFormsWithoutScripts(t *testing.T) {
 	p.client = p.another(env["ADMIN_LOGIN"])
 	p.be("sets up everything")
 	for _, part := range []func(*plain, map[string]string, string){
-		(*plain).connectors, (*plain).applications, (*plain).operations, (*plain).settings, (*plain).people, (*plain).requests, (*plain).sessions} {
+		(*plain).connectors, (*plain).applications, (*plain).requirements, (*plain).operations, (*plain).settings, (*plain).people, (*plain).requests, (*plain).sessions} {
 		part(p, env, dir)
 	}
 	p.firstRun(dir)
@@ -325,6 +326,20 @@ func (p *plain) applications(env map[string]string, dir string) {
 	p.be("sets up everything")
 	p.open0(app)
 	p.has("Paul Approver")
+}
+
+// requirements requires a course, and exempts somebody from it.
+func (p *plain) requirements(env map[string]string, dir string) {
+	app := p.link("/applications", `^/applications/[0-9A-Za-z]{27}$`, "Perplexity")
+	page := p.link(app+"/entitlements", `/entitlements/\d+$`, "Engineering") + "/requirement"
+	p.open0(p.link(page+"?search=completed", `requirement\?search=completed&add=`, ""))
+	p.send("", "/applications/{app}/entitlements/{entitlement}/requirement", "", "Save", nil)
+	p.send(page, "/applications/{app}/entitlements/{entitlement}/requirement/exempt", "", "Propose",
+		values{"email": env["MEMBER_LOGIN"], "until": time.Now().UTC().AddDate(0, 1, 0).Format("2006-01-02T15:04"), "why": "on leave"})
+	p.be("watches over access")
+	p.send("/policies", "/changes/{change}", "exempt", "Confirm", nil)
+	p.be("sets up everything")
+	p.send(page, "/applications/{app}/entitlements/{entitlement}/requirement/exemptions/{exemption}/end", "", "", nil)
 }
 
 // operations changes accesses by hand while the connector is paused.
