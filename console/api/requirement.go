@@ -9,7 +9,7 @@ import (
 	"baton/console/govern"
 )
 
-// requirement is what people must hold to get an entitlement, and to keep it.
+// requirement holds the needs of an entitlement, and how many holders lack them.
 type requirement struct {
 	AppID            string     `json:"appId"`
 	AppEntitlementID string     `json:"appEntitlementId"`

@@ -177,7 +177,7 @@ func Read(path string, minInterval time.Duration, products []govern.Product) (*F
 	decoder := yaml.NewDecoder(io.LimitReader(in, maxFile))
 	decoder.KnownFields(true)
 	if err := decoder.Decode(f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps, connectors, policies, requirements, oidc and mail; docs/console.md lists what each may hold.")
+		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps, connectors, policies, requirements, oidc, mail and retention; docs/console.md lists what each may hold.")
 	}
 	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
 		return nil, baton.Errorf(baton.Invalid, "%s holds more than one document", path).WithFix("Write one document.")

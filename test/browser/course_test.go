@@ -77,7 +77,7 @@ func (b *browser) entitlementPath(app, name string) (path string) {
 // syncNow lets a connector sync, and waits for the end: the list of syncs has another one.
 func (b *browser) syncNow(connector string) (state string) {
 	b.t.Helper()
-	const states = `fetch(%s).then((r) => r.text()).then((s) => [...new DOMParser().parseFromString(s, "text/html").querySelectorAll("main tbody tr")].map((r) => r.textContent.replace(/\s+/g, " ")))`
+	const states = `fetch(%s).then((r) => r.text()).then((s) => [...new DOMParser().parseFromString(s, "text/html").querySelectorAll("main tbody tr")].map((r) => r.textContent.replace(/\s+/g, " ") + (r.querySelector("a[href*='/syncs/']")?.getAttribute("href") || "")))`
 	script := fmt.Sprintf(states, quote(connector))
 	var before []string
 	if err := b.eval(script, &before); err != nil {
