@@ -31,6 +31,7 @@ const (
 	AmendSettings AmendmentKind = "settings" // After is a [SettingsVersion]
 	AmendApp      AmendmentKind = "app"      // After is an [AppGuards]
 	AmendAccount  AmendmentKind = "account"  // After is an [AccountTypeChange]
+	AmendErasure  AmendmentKind = "erasure"  // Object is a person whose personal data is removed
 
 	AmendRequirement AmendmentKind = "requirement" // After is a [Requirement]
 	AmendExemption   AmendmentKind = "exemption"   // After is an [Exemption]

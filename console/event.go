@@ -27,6 +27,12 @@ type Event struct {
 	Entitlement EntitlementKey  `json:"entitlement,omitempty"`
 	Object      string          `json:"object,omitempty"` // id of the row that changed
 	Data        json.RawMessage `json:"data,omitempty"`
+	// Salt is random, so that nobody can find out erased data by comparing the hashes of guesses. It
+	// is erased with the data.
+	Salt string `json:"salt,omitempty"`
+	// Erased means that personal data was removed from the event. Its hash is that of the event as it
+	// was.
+	Erased bool `json:"erased,omitempty"`
 }
 
 // Link is the position of an event in the chain.

@@ -60,6 +60,7 @@ var EventNouns = []EventNoun{
 	{"amendment", "Changes that take two people", []EventKind{{"proposed", "proposed a change that takes two people"}, {"confirmed", "confirmed a change as the second person"}, {"discarded", "discarded a change that takes two people"}}},
 	{"delegation", "Delegations", []EventKind{{"changed", "changed who decides in place of the person"}}},
 	{"person", "People", []EventKind{{"added", "added the person"}, {"changed", "changed the person"}, {"merged", "merged two people"}, {"roles-changed", "changed the roles in the console"},
+		{"erased", "erased the personal data"}, {"payloads-erased", "removed erased data from events"}, {"erasure-finished", "finished an erasure"},
 		{"roles-kept", "kept a role that groups do not give"}, {"mail-chosen", "chose when mail comes"}, {"directory-conflict", "saw that directories disagree about the person"}}},
 	{"login", "Logins", []EventKind{{"invited", "invited"}, {"set", "set up a login"}, {"refused", "refused a login with a provider"}, {"break-glass", "signed in with the login for emergencies"}}},
 	{"session", "Sessions", []EventKind{{"began", "signed in"}, {"ended", "signed out"}}},

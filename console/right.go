@@ -50,6 +50,8 @@ var (
 	ConfigureSignIn     = Right{Do: "change how people sign in", Roles: []ConsoleRole{SuperAdministrator}}
 	ManageWebhooks      = Right{Do: "manage webhooks", Roles: []ConsoleRole{SuperAdministrator}}
 	ManageClients       = Right{Do: "make API credentials for services, and revoke those of others", Roles: []ConsoleRole{SuperAdministrator}}
+	// ErasePeople is the right to propose to erase a person's personal data; a second person confirms it.
+	ErasePeople = Right{Do: "erase the personal data of people", Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
 	// Ask is the right to request access for a person.
 	Ask               = Right{Do: "ask for access of this person", Self: true, Manager: true, Roles: []ConsoleRole{Helpdesk, SuperAdministrator}}
 	CancelRequests    = Right{Do: "cancel requests of others", AppOwner: true, Roles: []ConsoleRole{SuperAdministrator}}

@@ -72,7 +72,7 @@ func (r *run) backupCommand() *cobra.Command {
 }
 
 func (r *run) restoreCommand() *cobra.Command {
-	return r.command(spec{use: "restore FILE", short: "Make a console from a backup, with writes paused", args: 1, settings: storeSettings,
+	return r.command(spec{use: "restore FILE", short: "Make a console from a backup, with writes paused", args: 1, settings: append([]string{"erased"}, storeSettings...),
 		long: `Makes a console in a new data folder, or in an empty database, from a backup. It begins a new epoch of the audit
 chain, and writes, mail and webhooks are paused until baton-console resume: the original may still be running. Put
 the key file of the original into the folder first, or name it with --keys; without it, secrets are lost and listed. With - as the file it
@@ -87,9 +87,18 @@ is read from stdin.`},
 				defer f.Close()
 				backup, name = f, args[0]
 			}
-			done, err := installation.Restore(ctx, r.installation(), backup, name)
+			erased, err := r.readErased()
 			if err != nil {
 				return err
+			}
+			done, err := installation.Restore(ctx, r.installation(), backup, name, erased)
+			if err != nil {
+				return err
+			}
+			for _, e := range done.Erase {
+				if err := r.line("erase again: person %s, who was erased on %s", e.Person, e.At.UTC().Format("2 Jan 2006")); err != nil {
+					return err
+				}
 			}
 			for _, lost := range done.Lost {
 				if err := r.line("enter again: %s of %s (sealed with key %s, which is not there)", lost.Name, lost.Owner, lost.Key); err != nil {
@@ -241,7 +250,11 @@ func (r *run) auditVerify(ctx context.Context, _ []string) error {
 			return err
 		}
 		if len(report.Faults) == 0 {
-			return r.line("%s, sound; the last is event %d of epoch %d", english.Count(int(report.Events), "event"), report.Head.Number, report.Head.Epoch)
+			erased := ""
+			if report.Erased > 0 {
+				erased = fmt.Sprintf(", %s erased", english.Count(int(report.Erased), "payload"))
+			}
+			return r.line("%s, sound%s; the last is event %d of epoch %d", english.Count(int(report.Events), "event"), erased, report.Head.Number, report.Head.Epoch)
 		}
 		for _, f := range report.Faults {
 			fmt.Fprintf(r.stderr, "event %d: %s: %s\n", f.Number, f.Kind, output.Clean(f.Detail))

@@ -2,7 +2,10 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -20,11 +23,59 @@ import (
 const maxPeopleFile = 32 << 20
 
 func (r *run) peopleCommand() *cobra.Command {
-	return r.group("people", "Import people",
+	return r.group("people", "Import people, and list those who were erased",
 		r.command(spec{use: "import FILE", short: "Show what a CSV file of people changes; with --apply, change it", args: 1, settings: append([]string{"apply"}, asked...),
 			long: `The file is CSV in UTF-8 with a header: email,name,manager,department,status. Only email is required; it may hold several
 addresses, separated by blanks. A person is found by any of them, or added. What is empty says nothing. One line is
-printed for each change, and one for each line that is refused: those change nothing. Without --apply nothing changes.`}, r.importPeople))
+printed for each change, and one for each line that is refused: those change nothing. Without --apply nothing changes.`}, r.importPeople),
+		r.command(spec{use: "erased", short: "Print whose personal data was erased, without any of it", settings: storeSettings,
+			long: "One line of JSON for each person. Keep it apart from backups: one from before an erasure brings the person back, and\nrestore --erased lists who must be erased again."}, r.listErased))
+}
+
+func (r *run) listErased(ctx context.Context, _ []string) error {
+	return r.withInstallation(ctx, func(in *installation.Installation) error {
+		var all []console.Erasure
+		err := in.Store.View(ctx, func(tx *store.Tx) (err error) {
+			all, err = tx.Erasures()
+			return err
+		})
+		for _, e := range all {
+			if err != nil {
+				return err
+			}
+			e.Why = "" // of people; the console keeps it
+			text, failed := json.Marshal(e)
+			if err = failed; err == nil {
+				err = r.line("%s", text)
+			}
+		}
+		return err
+	})
+}
+
+// readErased reads the list that people erased printed; nil without one.
+func (r *run) readErased() (all []console.Erasure, err error) {
+	path := r.Values.String("erased")
+	if path == "" {
+		return nil, nil
+	}
+	f, err := open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	d := json.NewDecoder(f)
+	for {
+		var e console.Erasure
+		err := d.Decode(&e)
+		if errors.Is(err, io.EOF) {
+			return all, nil
+		}
+		if err != nil || e.Person == "" {
+			return nil, baton.Errorf(baton.Invalid, "%s is no list of erased persons", path).WithFix("Name a file that baton-console people erased wrote.")
+		}
+		all = append(all, e)
+	}
 }
 
 func (r *run) importPeople(ctx context.Context, args []string) error {

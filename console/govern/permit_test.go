@@ -46,6 +46,7 @@ var permits = map[string]string{
 	"StreamAudit":        "read configure",
 	"AuditExport":        "read configure",
 	"Retention":          "read configure",
+	"ErasureOf":          "read configure",
 	"HistoryKept":        "any",
 	"ChainHead":          "read configure",
 	"CheckChain":         "read configure",
@@ -227,6 +228,7 @@ var permits = map[string]string{
 	"SetSCIMGroupRole": "",
 
 	"ConfigureAuditExport": "",
+	"ProposeErasure":       "",
 	"SetRetention":         "",
 	"AddProvider":          "",
 	"ChangeProvider":       "",

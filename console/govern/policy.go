@@ -101,7 +101,8 @@ func amendmentView(tx *store.Tx, me console.Person, a console.Amendment) (v Amen
 	v.MayDecide = console.SecondChanges.Of(me, o) && author.Canonical() != me.ID && subject != me.ID
 	v.What = map[console.AmendmentKind]string{console.AmendPolicy: "A policy asks for less", console.AmendSettings: "What may be asked for, or who decides",
 		console.AmendApp: "Owners, roles or the minimum of admins", console.AmendAccount: "The type of an administrator's account",
-		console.AmendRequirement: "A requirement asks for less", console.AmendExemption: "Somebody is exempt from a requirement"}[a.Kind]
+		console.AmendRequirement: "A requirement asks for less", console.AmendExemption: "Somebody is exempt from a requirement",
+		console.AmendErasure: "The personal data of a person is erased"}[a.Kind]
 	return v, nil
 }
 
@@ -311,6 +312,8 @@ func applyAmendment(tx *store.Tx, a console.Amendment, second console.ID) error 
 		return applyAccountType(tx, a)
 	case console.AmendRequirement, console.AmendExemption:
 		return applyRequirement(tx, a, second)
+	case console.AmendErasure:
+		return tx.ErasePerson(console.ID(a.Object), a.Author, second, a.Why)
 	}
 	return baton.Errorf(baton.Corrupt, "change %s is of no kind that is known", a.ID)
 }

@@ -249,7 +249,7 @@ func restoreFile(t *testing.T, c installation.Config, backup string) (installati
 		t.Fatal(err)
 	}
 	defer f.Close()
-	return installation.Restore(t.Context(), c, f, backup)
+	return installation.Restore(t.Context(), c, f, backup, nil)
 }
 
 // TestAlteredBackup refuses a backup with a changed event.

@@ -65,13 +65,16 @@ func removeDatabase(path string) error {
 // Restored is the result of Restore.
 type Restored struct {
 	store.Transferred
-	Lost []store.LostSecret // must be entered again
+	Lost  []store.LostSecret // must be entered again
+	Erase []console.Erasure  // must be erased again
 }
 
 // Restore creates an installation from a backup, whose name is for messages. It begins a new epoch of the audit chain, and
 // pauses writes, mail and webhooks. It removes and lists secrets that the keys of the installation
 // cannot open.
-func Restore(ctx context.Context, c Config, backup io.Reader, name string) (done Restored, err error) {
+//
+// erased are erasures that may be newer than the backup; those that it undoes are listed.
+func Restore(ctx context.Context, c Config, backup io.Reader, name string, erased []console.Erasure) (done Restored, err error) {
 	if c.Database.IsZero() {
 		if _, err := os.Stat(filepath.Join(c.Data, "console.db")); err == nil {
 			return done, baton.Errorf(baton.AlreadyExists, "%s holds a console already", c.Data).WithFix("Name a new folder with --data.")
@@ -114,6 +117,9 @@ func Restore(ctx context.Context, c Config, backup io.Reader, name string) (done
 			return err
 		}
 		if done.Lost, err = t.ForgetLostSecrets(); err != nil {
+			return err
+		}
+		if done.Erase, err = t.ToErase(erased); err != nil {
 			return err
 		}
 		return t.SetSetting(instanceSetting, []byte(place))

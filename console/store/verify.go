@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 
@@ -31,6 +32,7 @@ const (
 // ChainReport is the result of a verification.
 type ChainReport struct {
 	Events int64 // number of events that were read
+	Erased int64 // number of those from which personal data was removed, as later events say
 	Head   console.ChainHead
 	Faults []ChainFault // the first maxFaults faults
 }
@@ -47,6 +49,12 @@ const verifyPage = 4096
 // appended meanwhile may or may not be checked.
 func (s *Store) VerifyChain(ctx context.Context, exported ...console.ChainHead) (ChainReport, error) {
 	v := chainCheck{exported: exported}
+	if err := s.View(ctx, func(t *Tx) (err error) {
+		v.erased, err = t.erasedPayloads()
+		return err
+	}); err != nil {
+		return v.ChainReport, baton.Errorf(baton.KindOf(err), "verify events: %w", err)
+	}
 	for more := true; more && len(v.Faults) < maxFaults; {
 		err := s.View(ctx, func(t *Tx) (err error) {
 			more, err = v.page(t)
@@ -62,6 +70,7 @@ func (s *Store) VerifyChain(ctx context.Context, exported ...console.ChainHead) 
 type chainCheck struct {
 	ChainReport
 	exported []console.ChainHead
+	erased   map[int64]erasedPayload
 	last     console.ChainHead // the newest event read
 }
 
@@ -102,8 +111,15 @@ func (v *chainCheck) event(r engine.Row) {
 	if epoch < v.last.Epoch {
 		v.fault(number, EventEdited, "event %d has epoch %d after epoch %d", number, epoch, v.last.Epoch)
 	}
+	erased, is := v.erased[number]
+	is = is && erased.by > number && erased.sum == sha256.Sum256(payload)
+	if is {
+		v.Erased++
+	}
 	switch {
-	case console.HashEvent(console.Link{Epoch: epoch, Number: number, Previous: previous}, payload) != hash:
+	// An erased event has the hash of what it was. What it is now has its hash in a later event, and
+	// that it has kept the place and the hash of what it was follows from the event after it.
+	case !is && console.HashEvent(console.Link{Epoch: epoch, Number: number, Previous: previous}, payload) != hash:
 		v.fault(number, EventEdited, "event %d does not have its hash", number)
 	case !columnsAgree(r, payload):
 		v.fault(number, EventEdited, "the columns of event %d differ from its content", number)

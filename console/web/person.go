@@ -47,6 +47,7 @@ type personDetail struct {
 	MayManage bool
 	Self      bool
 	Roles     []roleChoice
+	Erasure   govern.ErasureView
 	Problem   *problem
 	// Invitation is a link that was just created.
 	Invitation string
@@ -66,7 +67,15 @@ func (c *call) person() (personDetail, error) {
 	for _, r := range console.ConsoleRoles() {
 		d.Roles = append(d.Roles, roleChoice{r, slices.Contains(v.Person.Roles, r), v.Mapped[r]})
 	}
+	if err == nil {
+		d.Erasure, err = c.console().ErasureOf(c.ctx(), c.caller, v.ID)
+	}
 	return d, err
+}
+
+// erasePerson proposes to erase a person's data.
+func erasePerson(c *call) error {
+	return c.personForm(c.console().ProposeErasure(c.ctx(), c.caller, console.ID(c.r.PathValue("person")), c.r.PostFormValue("why")))
 }
 
 func personPage(c *call) error {

@@ -174,6 +174,7 @@ var routes = []route{
 	{"POST /people/{person}/invite", signedIn, invitePerson},
 	{"POST /people/{person}/status", signedIn, setPersonStatus},
 	{"POST /people/{person}/roles", signedIn, setPersonRoles},
+	{"POST /people/{person}/erase", signedIn, erasePerson},
 	{"POST /people/{person}/identities/remove", signedIn, removeIdentity},
 
 	{"GET /settings/sign-in", signedIn, signInPage},

@@ -152,6 +152,7 @@ var want = map[string][]int{
 	"GET /audit":                              {200},
 	"GET /audit/export":                       {403, 403, 403, 403, 403, 200},
 	"GET /audit/head":                         {403, 403, 403, 403, 403, 200},
+	"POST /people/{person}/erase":             {403, 403, 403, 403, 403, 403, 400}, // an empty form
 	"GET /settings/retention":                 {403, 403, 403, 403, 403, 200},
 	"POST /settings/retention":                {403, 403, 403, 403, 403, 403, 403, 400}, // an empty form
 	"GET /settings/audit":                     {403, 403, 403, 403, 403, 200},

@@ -88,6 +88,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Retention", testRetention},
 		{"ForgetHistory", testForgetHistory},
 		{"ForgetTasks", testForgetTasks},
+		{"Erasure", testErasure},
 		{"Sync", testSync},
 		{"AccountFilter", testAccountFilter},
 		{"EntitlementFilter", testEntitlementFilter},
