@@ -385,6 +385,11 @@ func (p *plain) people(env map[string]string, dir string) {
 	for _, button := range []string{"Disable", "Activate"} {
 		p.send(ben, "/people/{person}/status", "", button, nil)
 	}
+	p.send("/people/new", "/people/new", "", "Add", values{"name": "Uma Former", "email": "uma.former@acme.example"})
+	uma := p.link("/people", `^/people/[0-9A-Za-z]{27}$`, "Uma Former")
+	p.send(uma, "/people/{person}/status", "", "Disable", nil)
+	p.send(uma, "/people/{person}/erase", "", "Propose", values{"why": "asked for it"})
+	p.has("waits for a second person")
 }
 
 // webhooks adds and changes webhooks, one of which has a receiver.
