@@ -243,7 +243,7 @@ func TestFormsWithoutScripts(t *testing.T) {
 	p.client = p.another(env["ADMIN_LOGIN"])
 	p.be("sets up everything")
 	for _, part := range []func(*plain, map[string]string, string){
-		(*plain).connectors, (*plain).applications, (*plain).requirements, (*plain).operations, (*plain).settings, (*plain).people, (*plain).requests, (*plain).sessions} {
+		(*plain).connectors, (*plain).applications, (*plain).requirements, (*plain).operations, (*plain).settings, (*plain).people, (*plain).findings, (*plain).requests, (*plain).sessions} {
 		part(p, env, dir)
 	}
 	p.firstRun(dir)
@@ -390,6 +390,16 @@ func (p *plain) people(env map[string]string, dir string) {
 	p.send(uma, "/people/{person}/status", "", "Disable", nil)
 	p.send(uma, "/people/{person}/erase", "", "Propose", values{"why": "asked for it"})
 	p.has("waits for a second person")
+}
+
+// findings puts a finding off, opens it again and accepts it.
+func (p *plain) findings(map[string]string, string) {
+	p.await("/findings?kind=account-unmatched", "Leave it for now")
+	p.send("/findings?kind=account-unmatched", "/findings/{finding}/snooze", "", "In a week", nil)
+	p.send("/findings?kind=account-unmatched&state=snoozed", "/findings/{finding}/reopen", "", "", nil)
+	p.send("/findings?kind=account-unmatched", "/findings/{finding}/accept", "", "", values{"until": time.Now().UTC().AddDate(0, 1, 0).Format("2006-01-02"), "why": "moves next month"})
+	p.open0("/findings?kind=account-unmatched&state=accepted")
+	p.has("moves next month")
 }
 
 // webhooks adds and changes webhooks, one of which has a receiver.
