@@ -10,9 +10,6 @@ import (
 	"baton/console/store"
 )
 
-// timeNow is the moment of the newest syncs.
-var timeNow time.Time
-
 // overdue finds access whose time is over.
 func overdue(l *look) (causes []store.FindingCause, err error) {
 	for after := (store.OverdueAfter{}); ; {
@@ -33,7 +30,7 @@ func overdue(l *look) (causes []store.FindingCause, err error) {
 
 // cameBack finds access that the console had removed and that a sync shows again.
 func cameBack(l *look) (causes []store.FindingCause, err error) {
-	m, err := l.tx.Moment(l.app.ID, timeNow)
+	m, err := l.tx.Moment(l.app.ID, time.Time{})
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +115,7 @@ func unexplained(l *look) (causes []store.FindingCause, err error) {
 }
 
 func (l *look) unexplained(c console.Connector, causes *[]store.FindingCause) error {
-	head, err := l.tx.StreamAt(c.Stream, timeNow)
+	head, err := l.tx.StreamAt(c.Stream, time.Time{})
 	if err != nil || head.Sync == 0 {
 		return err
 	}

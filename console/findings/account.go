@@ -2,6 +2,7 @@ package findings
 
 import (
 	"strconv"
+	"time"
 
 	"baton"
 	"baton/console"
@@ -11,7 +12,7 @@ import (
 // accounts returns a cause for each account that a filter selects. Disabled accounts need nobody.
 func (l *look) accounts(f store.AccountFilter) (causes []store.FindingCause, err error) {
 	f.Enabled, f.Roles = true, l.app.Roles
-	m, err := l.tx.Moment(l.app.ID, timeNow)
+	m, err := l.tx.Moment(l.app.ID, time.Time{})
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +88,7 @@ func (l *look) admins(needs func(count, minimum int) bool) ([]store.FindingCause
 	if l.app.MinimumAdmins == 0 || len(l.app.Roles.AdminEntitlements()) == 0 {
 		return nil, nil
 	}
-	m, err := l.tx.Moment(l.app.ID, timeNow)
+	m, err := l.tx.Moment(l.app.ID, time.Time{})
 	if err != nil {
 		return nil, err
 	}
