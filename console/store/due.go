@@ -129,8 +129,11 @@ func (s *Store) Claim(ctx context.Context, now time.Time, kind, owner string, le
 			RETURNING id, kind, ref, at, payload, attempts, lease`, now.Add(lease), owner, kind, now, n)
 		return err
 	})
+	if err != nil {
+		return nil, err // rows that were read before are not claimed
+	}
 	sortByTime(all)
-	return all, err
+	return all, nil
 }
 
 func scanDue(r engine.Row) Due {

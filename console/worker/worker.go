@@ -203,19 +203,22 @@ func (w *Worker) loop(claiming, working context.Context, k kind) {
 // round claims rows of a kind and does their work one by one.
 func (w *Worker) round(claiming, working context.Context, k kind) (int, error) {
 	rows, err := w.Store.Claim(claiming, w.Now(), k.name, w.Owner, w.Lease, k.batch)
+	if err != nil {
+		return 0, err
+	}
 	if k.all != nil && len(rows) > 0 {
 		ctx, cancel := context.WithTimeout(working, w.Lease/2) // this path does not extend leases
 		failed := k.all(ctx, rows)
 		cancel()
 		if failed == nil {
-			return len(rows), err
+			return len(rows), nil
 		}
 		w.Log.WarnContext(claiming, "rows that were due together were not done; doing one by one", "kind", k.name, "rows", len(rows), "error", failed)
 	}
 	for _, d := range rows {
 		w.one(working, k, d)
 	}
-	return len(rows), err
+	return len(rows), nil
 }
 
 // loopApart claims rows of one kind until claiming ends, and does each by itself.

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -10,6 +12,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/store"
+	"baton/console/store/internal/engine"
 )
 
 func testDue(t *testing.T, db Database) {
@@ -101,6 +104,32 @@ func testDue(t *testing.T, db Database) {
 }
 
 // testDueConcurrency claims from several processes at once: no two of them get the same row.
+// failingDB fails every write at the end of its transaction.
+type failingDB struct{ engine.DB }
+
+func (d failingDB) Write(ctx context.Context, fn func(engine.Tx) error) error {
+	return d.DB.Write(ctx, func(tx engine.Tx) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		return errors.New("the transaction was undone")
+	})
+}
+
+// testDueUndoneClaim claims rows in a transaction that is undone, as by a process that is told to stop:
+// it gets none, because it holds none.
+func testDueUndoneClaim(t *testing.T, db Database) {
+	engine := db.Open(t)
+	s := store.New(engine, keyring(t, "first"))
+	update(t, s, by(0), func(tx *store.Tx) error { return tx.SetDue("kind", "a", at(0), nil) })
+	if got, err := store.New(failingDB{engine}, keyring(t, "first")).Claim(ctx, at(1), "kind", "one", time.Minute, 9); err == nil || len(got) > 0 {
+		t.Errorf("claimed %+v, %v", got, err)
+	}
+	if got, err := s.Claim(ctx, at(1), "kind", "two", time.Minute, 9); err != nil || len(got) != 1 || got[0].Attempts != 1 {
+		t.Errorf("claimed afterwards: %+v, %v", got, err)
+	}
+}
+
 func testDueConcurrency(t *testing.T, db Database) {
 	const rows = 300
 	s := open(t, db)

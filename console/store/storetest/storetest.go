@@ -75,6 +75,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"WebhookDelivery", testWebhookDelivery},
 		{"Hook", testHook},
 		{"Due", testDue},
+		{"DueUndoneClaim", testDueUndoneClaim},
 		{"DueConcurrency", testDueConcurrency},
 		{"DueExactlyOnce", testDueExactlyOnce},
 		{"DueAwait", testDueAwait},
