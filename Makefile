@@ -126,6 +126,11 @@ bench-console-pages: ## Measure every page of a large tenant on both databases; 
 	$(GO) test -c -o bin/web.test ./console/web
 	cd console/web && ../../bin/web.test -test.run '^$$' -test.bench '^BenchmarkPages$$' -test.benchtime 1x -test.timeout 60m -grants $(GRANTS)
 
+.PHONY: bench-console-findings
+bench-console-findings: ## Measure the findings of a tenant each of whose accounts has one, on both databases; prints tables for docs/performance.md (FINDINGS=100000)
+	$(GO) test -c -o bin/web.test ./console/web
+	cd console/web && ../../bin/web.test -test.run '^$$' -test.bench '^BenchmarkFindings$$' -test.benchtime 1x -test.timeout 60m -findings $(or $(FINDINGS),100000)
+
 .PHONY: crash-sweep
 crash-sweep: ## Kill syncs, cut their power and fill their disk at every point; prints the counts (SEED=1)
 	$(GO) test -c -o bin/crash.test ./test/crash

@@ -143,7 +143,7 @@ func newFixture(t testing.TB) *fixture {
 	f.sync = ingesttest.Receive(t, f.store, ingest.Origin{Connector: f.connector, Kind: console.SyncFull, Dispatched: noon}, noon, bytes.NewReader(f.file))
 	f.update(func(tx *store.Tx) error {
 		rule, _ := console.AccountUnmatched.Rule()
-		if err := tx.AppearFindings(f.app, rule, []store.FindingCause{{Subject: "x"}}); err != nil {
+		if _, err := tx.AppearFindings(f.app, rule, []store.FindingCause{{Subject: "x"}}, store.FindingBatch{}); err != nil {
 			return err
 		}
 		all, err := tx.CurrentFindings(f.app, console.AccountUnmatched)

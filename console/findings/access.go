@@ -70,30 +70,40 @@ func byHand(l *look) (causes []store.FindingCause, err error) {
 	}
 }
 
-// lapsed finds holders of entitlements who lack what its requirement asks for.
-func lapsed(l *look) (causes []store.FindingCause, err error) {
+// lapsed finds holders of entitlements who lack what its requirement asks for: those of one
+// requirement after the other, in the order of their accounts, and at last the findings of what is
+// not required any more.
+func lapsed(l *look, at place) (p part, next *place, err error) {
 	all, err := l.tx.ActiveRequirements(l.app.ID)
 	if err != nil {
-		return nil, err
+		return p, nil, err
 	}
-	for _, r := range all {
-		for after := console.ResourceKey(0); ; {
-			page, err := l.tx.RequirementLacks(l.app.ID, r.Entitlement, after, store.PageSize)
-			if err != nil {
-				return nil, err
-			}
-			for _, lack := range page {
-				if after = lack.Account; lack.State.Lacks() {
-					causes = append(causes, store.FindingCause{Subject: fmt.Sprintf("%d:%d", r.Entitlement, lack.Account),
-						FindingAbout: console.FindingAbout{Account: lack.Account, Entitlement: r.Entitlement, Detail: map[string]string{"why": lack.Why}}})
-				}
-			}
-			if len(page) < store.PageSize {
-				break
-			}
+	if at.requirement >= len(all) {
+		var entitlements []console.EntitlementKey
+		for _, r := range all {
+			entitlements = append(entitlements, r.Entitlement)
+		}
+		return l.rest(at, entitlements)
+	}
+	r := all[at.requirement]
+	page, err := l.tx.RequirementLacks(l.app.ID, r.Entitlement, at.account, store.PageSize)
+	if err != nil {
+		return p, nil, err
+	}
+	next = &place{requirement: at.requirement + 1}
+	keys := store.Accounts(at.account)
+	if len(page) == store.PageSize {
+		keys.Last = page[len(page)-1].Account
+		next = &place{requirement: at.requirement, account: keys.Last}
+	}
+	for _, lack := range page {
+		if lack.State.Lacks() {
+			p.causes = append(p.causes, store.FindingCause{Subject: fmt.Sprintf("%d:%d", r.Entitlement, lack.Account),
+				FindingAbout: console.FindingAbout{Account: lack.Account, Entitlement: r.Entitlement, Detail: map[string]string{"why": lack.Why}}})
 		}
 	}
-	return causes, nil
+	p.known, err = l.tx.FindingsAbout(l.app.ID, l.kind.kind, r.Entitlement, keys)
+	return p, next, err
 }
 
 // recent is how far back unexplained changes are looked for when findings are made for the first

@@ -9,69 +9,118 @@ import (
 	"baton/console/store"
 )
 
-// accounts returns a cause for each account that a filter selects. Disabled accounts need nobody.
-func (l *look) accounts(f store.AccountFilter) (causes []store.FindingCause, err error) {
-	f.Enabled, f.Roles = true, l.app.Roles
-	m, err := l.tx.Moment(l.app.ID, time.Time{})
+// accounts returns the step for the accounts that a filter selects. Disabled accounts need nobody. It
+// examines the accounts that events may have changed since the last look, and all if they are many.
+func accounts(filter func(console.App) *store.AccountFilter) func(*look, place) (part, *place, error) {
+	return func(l *look, at place) (p part, next *place, err error) {
+		if at.account == 0 {
+			if l.touched, err = l.touchedAccounts(); err != nil {
+				return p, nil, err
+			}
+			l.moved = l.touched.All || len(l.touched.Accounts) > 0
+		}
+		if !l.moved {
+			return p, nil, nil
+		}
+		f := filter(l.app)
+		if f == nil { // such accounts cannot be
+			return l.rest(at, nil)
+		}
+		m, err := l.tx.Moment(l.app.ID, time.Time{})
+		if err != nil {
+			return p, nil, err
+		}
+		keys, more, err := l.accountsAfter(m, at.account)
+		if err != nil {
+			return p, nil, err
+		}
+		if more {
+			next = &place{account: keys.Last}
+		}
+		known, err := l.tx.FindingsOfAccounts(l.app.ID, l.kind.kind, keys)
+		if err != nil {
+			return p, nil, err
+		}
+		p.known = make(map[string]console.Finding, len(known))
+		for _, f := range known {
+			p.known[subjectOf(f.Account)] = f
+		}
+		f.Enabled, f.Roles = true, l.app.Roles
+		found, err := l.tx.MatchingAccounts(m, *f, keys)
+		for _, key := range found {
+			p.causes = append(p.causes, store.FindingCause{Subject: subjectOf(key), FindingAbout: console.FindingAbout{Account: key}})
+		}
+		return p, next, err
+	}
+}
+
+func subjectOf(account console.ResourceKey) string { return strconv.FormatInt(int64(account), 10) }
+
+// maxTouched limits the accounts that are listed as changed. With more, all are examined.
+const maxTouched = 2000
+
+func (l *look) touchedAccounts() (*store.Touched, error) {
+	after, err := l.tx.LookedAt(l.app.ID, l.kind.kind)
 	if err != nil {
 		return nil, err
 	}
-	for after := (store.ResourceAfter{}); ; {
-		page, err := l.tx.FilterAccounts(m, f, after, store.PageSize)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range page.Rows {
-			causes = append(causes, store.FindingCause{Subject: strconv.FormatInt(int64(r.Key), 10), FindingAbout: console.FindingAbout{Account: r.Key}})
-		}
-		if page.Next == nil {
-			return causes, nil
-		}
-		after = *page.Next
-	}
+	touched, err := l.tx.TouchedAccounts(l.app.ID, after, maxTouched)
+	return &touched, err
 }
 
-// unmatched finds accounts of people that belong to nobody: no person has one of their addresses, or
+// accountsAfter returns the next accounts to examine.
+func (l *look) accountsAfter(m store.Moment, after console.ResourceKey) (keys store.KeyRange, more bool, err error) {
+	if l.touched.All {
+		return l.tx.NextAccounts(m, after, examined)
+	}
+	return store.KeyRange{Only: l.touched.Accounts}, false, nil
+}
+
+// lookedAtEvents records up to which event the accounts were looked at.
+func lookedAtEvents(tx *store.Tx, l *look) error {
+	if l.touched == nil || !l.moved {
+		return nil
+	}
+	return tx.SetLookedAt(l.app.ID, l.kind.kind, l.touched.Event)
+}
+
+// unmatched selects accounts of people that belong to nobody: no person has one of their addresses, or
 // several have.
-func unmatched(l *look) ([]store.FindingCause, error) {
-	return l.accounts(store.AccountFilter{Unowned: true})
+func unmatched(console.App) *store.AccountFilter { return &store.AccountFilter{Unowned: true} }
+
+// serviceWithoutOwner selects accounts of services for which nobody is responsible.
+func serviceWithoutOwner(console.App) *store.AccountFilter {
+	return &store.AccountFilter{Unowned: true, Kinds: []console.AccountKind{console.AccountService, console.AccountSystem}}
 }
 
-// serviceWithoutOwner finds accounts of services for which nobody is responsible.
-func serviceWithoutOwner(l *look) ([]store.FindingCause, error) {
-	return l.accounts(store.AccountFilter{Unowned: true, Kinds: []console.AccountKind{console.AccountService, console.AccountSystem}})
-}
+// orphaned selects accounts whose owner is disabled or gone.
+func orphaned(console.App) *store.AccountFilter { return &store.AccountFilter{Orphaned: true} }
 
-// orphaned finds accounts whose owner is disabled or gone.
-func orphaned(l *look) ([]store.FindingCause, error) {
-	return l.accounts(store.AccountFilter{Orphaned: true})
-}
-
-// roleUnknown finds accounts with several roles of an app without a priority.
-func roleUnknown(l *look) ([]store.FindingCause, error) {
-	if l.app.Roles.Priority != console.PriorityUnknown {
-		return nil, nil
+// roleUnknown selects accounts with several roles of an app without a priority.
+func roleUnknown(a console.App) *store.AccountFilter {
+	if a.Roles.Priority != console.PriorityUnknown {
+		return nil
 	}
-	return l.several()
+	return several(a)
 }
 
-// severalRoles finds accounts with several roles of an app with a priority.
-func severalRoles(l *look) ([]store.FindingCause, error) {
-	if l.app.Roles.Priority == console.PriorityUnknown {
-		return nil, nil
+// severalRoles selects accounts with several roles of an app with a priority.
+func severalRoles(a console.App) *store.AccountFilter {
+	if a.Roles.Priority == console.PriorityUnknown {
+		return nil
 	}
-	return l.several()
+	return several(a)
 }
 
-func (l *look) several() ([]store.FindingCause, error) {
-	if len(l.app.Roles.Roles) < 2 {
-		return nil, nil
+func several(a console.App) *store.AccountFilter {
+	if len(a.Roles.Roles) < 2 {
+		return nil
 	}
 	var f store.AccountFilter
-	for _, r := range l.app.Roles.Roles {
+	for _, r := range a.Roles.Roles {
 		f.Several = append(f.Several, r.Entitlements)
 	}
-	return l.accounts(f)
+	return &f
 }
 
 // adminsBelow finds an app with fewer administrators than its minimum.

@@ -18,8 +18,13 @@ import (
 // kind is how causes of one kind are found.
 type kind struct {
 	kind console.FindingKind
-	// find returns all causes that are there now.
+	// find returns all causes that are there now. Kinds of which there may be very many have step
+	// instead.
 	find func(*look) ([]store.FindingCause, error)
+	// step returns one part of the causes and of the known findings, from a place on, and the place of
+	// the next part; nil at the end. Together, the parts contain all that may have changed since the
+	// last look.
+	step func(*look, place) (part, *place, error)
 	// after lists the beginnings of the kinds of events after which causes may have changed.
 	after []string
 	// people means that they may have changed after an event about a person, too.
@@ -30,13 +35,10 @@ type kind struct {
 	done func(*store.Tx, *look) error
 }
 
-// The events after which the accounts of an app, their owners or their roles may be different.
-var ofAccounts = []string{"sync.applied", "app.added", "app.roles-changed", "account.", "connector.continued"}
-
 // kinds lists how the causes of every kind are found. A test compares it with [console.FindingRules].
 var kinds = []kind{
-	{kind: console.AdminsBelow, find: adminsBelow, after: append([]string{"operation."}, ofAccounts...), people: true},
-	{kind: console.AdminsNear, find: adminsNear, after: append([]string{"operation."}, ofAccounts...), people: true},
+	{kind: console.AdminsBelow, find: adminsBelow, after: append([]string{"operation."}, store.AccountEvents...), people: true},
+	{kind: console.AdminsNear, find: adminsNear, after: append([]string{"operation."}, store.AccountEvents...), people: true},
 	{kind: console.SyncHeldWaits, find: heldSyncs, after: []string{"sync."}},
 	{kind: console.AccessOverdue, find: overdue, after: []string{"access.", "app.added"}},
 	{kind: console.AccessCameBack, find: cameBack, after: []string{"sync.applied", "access.", "reason.", "operation."}},
@@ -44,14 +46,14 @@ var kinds = []kind{
 	{kind: console.ConnectorOffline, find: inState(console.Offline), after: ofConnectors, every: looking},
 	{kind: console.ConnectorNotCalled, find: inState(console.NotConnected), after: ofConnectors, every: looking},
 	{kind: console.UnexplainedChange, find: unexplained, done: lookedAtChanges, after: []string{"sync.applied", "change.explained", "reason.", "operation.", "connector.continued"}},
-	{kind: console.RoleUnclear, find: roleUnknown, after: ofAccounts},
-	{kind: console.AccountSeveral, find: severalRoles, after: ofAccounts},
+	{kind: console.RoleUnclear, step: accounts(roleUnknown), after: store.AccountEvents, done: lookedAtEvents},
+	{kind: console.AccountSeveral, step: accounts(severalRoles), after: store.AccountEvents, done: lookedAtEvents},
 	{kind: console.OperationByHand, find: byHand, after: []string{"operation."}},
 	{kind: console.AccountExcluded, find: excluded, after: []string{"sync.applied", "operation."}},
-	{kind: console.CourseLapsed, find: lapsed, after: []string{"requirement.", "exemption.", "sync.applied"}, every: looking},
-	{kind: console.AccountOrphaned, find: orphaned, after: ofAccounts, people: true},
-	{kind: console.AccountWithout, find: serviceWithoutOwner, after: ofAccounts, people: true},
-	{kind: console.AccountUnmatched, find: unmatched, after: ofAccounts, people: true},
+	{kind: console.CourseLapsed, step: lapsed, after: []string{"requirement.changed"}},
+	{kind: console.AccountOrphaned, step: accounts(orphaned), after: store.AccountEvents, people: true, done: lookedAtEvents},
+	{kind: console.AccountWithout, step: accounts(serviceWithoutOwner), after: store.AccountEvents, people: true, done: lookedAtEvents},
+	{kind: console.AccountUnmatched, step: accounts(unmatched), after: store.AccountEvents, people: true, done: lookedAtEvents},
 	{kind: console.AppWithoutOwner, find: withoutOwner, after: []string{"app."}, people: true},
 	{kind: console.CredentialEnds, find: endingCredentials, after: []string{"credential.", "connector."}, every: time.Hour},
 }
@@ -85,19 +87,40 @@ func After(e console.Event) (all []console.FindingKind) {
 // look is one search for causes.
 type look struct {
 	tx    *store.Tx
+	kind  kind
 	app   console.App
 	now   time.Time
-	known map[string]console.Finding // those whose cause was there before
+	known map[string]console.Finding // those whose cause was there before; for find
 	next  time.Time                  // when the next acceptance or snooze is over
 	over  bool                       // one of them is
-	// seen is up to which sync of each stream changes were looked at; moved means that it is further
-	// than before.
-	seen  map[console.Stream]console.SyncNumber
+	// touched says which accounts may have changed since the last look. It is read in the transaction
+	// of the first part.
+	touched *store.Touched
+	// seen is up to which sync of each stream changes were looked at.
+	seen map[console.Stream]console.SyncNumber
+	// moved means that there is something to record about what was looked at.
 	moved bool
+	told  bool // the owners were told of some that appeared
 }
 
-// atOnce limits the findings that are written in one transaction.
-const atOnce = 1000
+// place is where a part begins.
+type place struct {
+	requirement int // position in the list of requirements
+	account     console.ResourceKey
+}
+
+// part is a part of the causes that are there, and of the findings whose cause was there before.
+type part struct {
+	causes []store.FindingCause
+	known  map[string]console.Finding
+}
+
+// The limits of the findings that are written in one transaction, and of the accounts that are
+// examined for one part.
+const (
+	atOnce   = 1000
+	examined = 4000
+)
 
 // Update brings the findings of a kind of an app up to date. next is when it must be called again
 // although nothing happens; zero: never.
@@ -106,59 +129,112 @@ func Update(ctx context.Context, s *store.Store, by console.By, app console.ID, 
 	if i < 0 {
 		return time.Time{}, nil // of a newer version, or of an older one
 	}
-	k := kinds[i]
-	rule, _ := k.kind.Rule()
-	l := &look{now: by.At, seen: map[console.Stream]console.SyncNumber{}}
-	var causes []store.FindingCause
-	err = s.View(ctx, func(tx *store.Tx) (err error) {
-		l.tx, causes, l.next, l.moved = tx, nil, time.Time{}, false
-		if l.known, err = tx.CurrentFindings(app, k.kind); err != nil {
+	l := &look{kind: kinds[i], now: by.At}
+	changed := false
+	for at := (&place{}); at != nil; {
+		var p part
+		var following *place
+		err = s.View(ctx, func(tx *store.Tx) (err error) {
+			l.tx = tx
+			p, following, err = l.part(app, *at)
 			return err
-		}
-		if l.app, err = tx.App(app); err != nil || !l.app.Removed.IsZero() {
-			return err // nobody has to act on a removed app
-		}
-		for _, f := range l.known {
-			if !f.Until.IsZero() && (l.next.IsZero() || f.Until.Before(l.next)) {
-				l.next = f.Until
-			}
-		}
-		l.over = !l.next.IsZero() && !l.next.After(by.At)
-		causes, err = k.find(l)
-		return err
-	})
-	if err != nil {
-		return time.Time{}, err
-	}
-	p := compare(causes, l.known)
-	if p.empty() && !l.moved && !l.over {
-		return k.again(l.next, by.At), nil
-	}
-	for part := range slices.Chunk(p.appeared, atOnce) {
-		if err := s.Update(ctx, by, func(tx *store.Tx) error { return tx.AppearFindings(app, rule, part) }); err != nil {
+		})
+		if err != nil {
 			return time.Time{}, err
 		}
+		at = following
+		plan := compare(p.causes, p.known)
+		if plan.empty() {
+			continue
+		}
+		changed = true
+		if err := l.write(ctx, s, by, app, plan, at != nil); err != nil {
+			return time.Time{}, err
+		}
+	}
+	if !changed && !l.moved && !l.over {
+		return l.kind.again(l.next, by.At), nil
+	}
+	err = s.Update(ctx, by, func(tx *store.Tx) (err error) {
+		if l.kind.done != nil && l.app.ID != "" {
+			if err := l.kind.done(tx, l); err != nil {
+				return err
+			}
+		}
+		next, err = tx.ReturnFindings(app, l.kind.kind)
+		return err
+	})
+	return l.kind.again(next, by.At), err
+}
+
+// part returns the part of the causes and of the known findings that begins at a place.
+func (l *look) part(app console.ID, at place) (p part, next *place, err error) {
+	if l.app, err = l.tx.App(app); err != nil {
+		return p, nil, err
+	}
+	if l.next, err = l.tx.NextReturn(app, l.kind.kind); err != nil {
+		return p, nil, err
+	}
+	l.over = !l.next.IsZero() && !l.next.After(l.now)
+	if !l.app.Removed.IsZero() { // nobody has to act on a removed app
+		return l.rest(at, nil)
+	}
+	if l.kind.step != nil {
+		return l.kind.step(l, at)
+	}
+	l.seen, l.moved = map[console.Stream]console.SyncNumber{}, false
+	if p.known, err = l.tx.CurrentFindings(app, l.kind.kind); err != nil {
+		return p, nil, err
+	}
+	l.known = p.known
+	p.causes, err = l.kind.find(l)
+	return p, nil, err
+}
+
+// rest returns known findings that are about access to none of the entitlements, and no cause of them.
+func (l *look) rest(at place, entitlements []console.EntitlementKey) (p part, next *place, err error) {
+	p.known, err = l.tx.FindingsElsewhere(l.app.ID, l.kind.kind, entitlements, examined)
+	if len(p.known) == examined {
+		next = &at
+	}
+	return p, next, err
+}
+
+// write writes what changed in a part. The owners are told once in a look. more means that further
+// parts follow.
+func (l *look) write(ctx context.Context, s *store.Store, by console.By, app console.ID, p plan, more bool) error {
+	rule, _ := l.kind.kind.Rule()
+	for i := 0; i < len(p.appeared); i += atOnce {
+		end := min(i+atOnce, len(p.appeared))
+		told := 0
+		err := s.Update(ctx, by, func(tx *store.Tx) (err error) {
+			told, err = tx.AppearFindings(app, rule, p.appeared[i:end], store.FindingBatch{Further: l.told, More: more || end < len(p.appeared)})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		l.told = l.told || told > 0
 	}
 	for part := range slices.Chunk(p.gone, atOnce) {
 		if err := s.Update(ctx, by, func(tx *store.Tx) error { return tx.ResolveFindings(app, rule, part) }); err != nil {
-			return time.Time{}, err
+			return err
 		}
 	}
-	err = s.Update(ctx, by, func(tx *store.Tx) (err error) {
-		for id, about := range p.changed {
-			if err := tx.SetFindingAbout(id, about); err != nil {
-				return err
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(p.changed)), atOnce) {
+		err := s.Update(ctx, by, func(tx *store.Tx) error {
+			for _, id := range ids {
+				if err := tx.SetFindingAbout(id, p.changed[id]); err != nil {
+					return err
+				}
 			}
+			return nil
+		})
+		if err != nil {
+			return err
 		}
-		if k.done != nil {
-			if err := k.done(tx, l); err != nil {
-				return err
-			}
-		}
-		next, err = tx.ReturnFindings(app, k.kind)
-		return err
-	})
-	return k.again(next, by.At), err
+	}
+	return nil
 }
 
 // again returns when causes of the kind must be looked for again, given when the next acceptance is

@@ -284,7 +284,7 @@ func newPermitFixture(t *testing.T) *permitFixture {
 			return err
 		}
 		rule, _ := console.AppWithoutOwner.Rule()
-		if err := tx.AppearFindings(f.app, rule, []store.FindingCause{{Subject: "owner"}}); err != nil {
+		if _, err := tx.AppearFindings(f.app, rule, []store.FindingCause{{Subject: "owner"}}, store.FindingBatch{}); err != nil {
 			return err
 		}
 		all, err := tx.CurrentFindings(f.app, rule.Kind)

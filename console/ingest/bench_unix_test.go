@@ -7,7 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -149,7 +148,7 @@ func BenchmarkIngest(b *testing.B) {
 	b.Run("postgres", func(b *testing.B) {
 		for b.Loop() {
 			server := pgtest.Start(b)
-			x := &bench{b: b, name: "PostgreSQL", server: func() time.Duration { return childrenTime(server.Pid()) }, floor: func(pairs [][2]int64) error { return postgresFloor(b.Context(), server.URL("public"), pairs) },
+			x := &bench{b: b, name: "PostgreSQL", server: server.ProcessorTime, floor: func(pairs [][2]int64) error { return postgresFloor(b.Context(), server.URL("public"), pairs) },
 				open: func(at func()) *store.Store {
 					db, err := postgres.OpenDB(b.Context(), postgres.Config{URL: server.URL("public"), Now: noon})
 					if err != nil {
@@ -346,35 +345,4 @@ func peakMemory() int64 {
 		}
 	}
 	return 0
-}
-
-// childrenTime returns the processor time of a process and its children; 0 if the system does not
-// report it.
-func childrenTime(pid int) (total time.Duration) {
-	all, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, path := range all {
-		f, err := os.Open(path)
-		if err != nil {
-			continue // it has ended
-		}
-		stat, _ := io.ReadAll(f)
-		f.Close()
-		_, rest, _ := strings.Cut(string(stat), ") ") // behind the name
-		fields := strings.Fields(rest)
-		if len(fields) < 15 {
-			continue
-		}
-		ticks := func(i int) time.Duration {
-			n, _ := strconv.ParseInt(fields[i], 10, 64)
-			return time.Duration(n) * 10 * time.Millisecond
-		}
-		own := filepath.Base(filepath.Dir(path)) == strconv.Itoa(pid)
-		if own || fields[1] == strconv.Itoa(pid) {
-			total += ticks(11) + ticks(12)
-		}
-		if own { // children that have ended
-			total += ticks(13) + ticks(14)
-		}
-	}
-	return total
 }

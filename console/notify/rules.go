@@ -132,8 +132,8 @@ var Rules = []Rule{
 
 	// Findings. Kinds whose cause is told by an event of its own are not told again.
 	{Kind: "finding.appeared", To: findingOwners, Class: ordinary, When: tells,
-		Subject: `{{.App.Name}}: {{if eq .Data.count 1.0}}{{.Data.label}}{{else}}{{.Data.count}} {{.Data.many}}{{end}}`,
-		Text: `{{if eq .Data.count 1.0}}A finding in {{.App.Name}} needs somebody: {{.Data.label}}.{{else}}{{.Data.count}} findings in {{.App.Name}} need somebody: {{.Data.many}}.{{end}} ` +
+		Subject: `{{.App.Name}}: {{if eq .Data.count 1.0}}{{.Data.label}}{{else}}{{.Data.count}}{{if index .Data "more"}} or more{{end}} {{.Data.many}}{{end}}`,
+		Text: `{{if eq .Data.count 1.0}}A finding in {{.App.Name}} needs somebody: {{.Data.label}}.{{else}}{{.Data.count}}{{if index .Data "more"}} or more{{end}} findings in {{.App.Name}} need somebody: {{.Data.many}}.{{end}} ` +
 			`Each can be accepted until a day, with a reason.`,
 		Path: `/findings?app={{.App.ID}}&kind={{.Data.kind}}`},
 	{Kind: "finding.returned", To: findingOwners, Class: ordinary,

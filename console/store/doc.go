@@ -38,7 +38,7 @@
 //	              request_setting, amendment, delegation
 //	access.go     facts, reasons and operations of one access, joined
 //	admins.go     what the minimum of admins is judged by
-//	finding.go    finding, finding_seen: what needs somebody
+//	finding.go    finding, finding_seen; finding_look.go finding_looked: what needs somebody
 //	event.go      event, chain; verify.go checks the chain; audit_reader.go has audit_reader
 //	scim.go       scim_source, scim_token; scim_user.go has scim_user and scim_address,
 //	              scim_group.go scim_group and scim_member

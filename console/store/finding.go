@@ -187,20 +187,31 @@ func (t *Tx) CurrentFindings(app console.ID, kind console.FindingKind) (map[stri
 	return all, nil
 }
 
+// FindingBatch says which part of the findings of a search is recorded.
+type FindingBatch struct {
+	Further bool // the owners were told of an earlier one
+	More    bool // others may follow
+}
+
 // AppearFindings records causes of an app that were not there before, with one event. A cause that
 // was accepted or snoozed until a later time stays so. The owners are told of the others, except of
-// those of which they were told less than [console.TellAgain] ago.
-func (t *Tx) AppearFindings(app console.ID, rule console.FindingRule, causes []FindingCause) error {
+// those of which they were told less than [console.TellAgain] ago, with the first batch of a search.
+// tell is how many there are to tell of.
+func (t *Tx) AppearFindings(app console.ID, rule console.FindingRule, causes []FindingCause, batch FindingBatch) (tell int, err error) {
 	if len(causes) == 0 {
-		return nil
+		return 0, nil
 	}
 	subjects := make([]string, len(causes))
 	for i, c := range causes {
 		subjects[i] = c.Subject
 	}
-	before, err := listOf(t, scanFinding, distinct(subjects), "SELECT "+findingColumns+" FROM finding WHERE app = $1 AND kind = $2 AND subject IN (keys) FOR UPDATE", app, rule.Kind)
+	found, err := t.findingIDs(app, rule.Kind, distinct(subjects))
 	if err != nil {
-		return err
+		return 0, err
+	}
+	before, err := listOf(t, scanFinding, found, "SELECT "+findingColumns+" FROM finding WHERE id IN (keys) FOR UPDATE")
+	if err != nil {
+		return 0, err
 	}
 	known := map[string]console.Finding{}
 	for _, f := range before {
@@ -208,7 +219,7 @@ func (t *Tx) AppearFindings(app console.ID, rule console.FindingRule, causes []F
 	}
 	var fresh []console.Finding
 	var about console.FindingAbout
-	tell, appeared := 0, 0
+	appeared := 0
 	var ids []console.ID
 	for _, c := range causes {
 		f, there := known[c.Subject]
@@ -236,12 +247,12 @@ func (t *Tx) AppearFindings(app console.ID, rule console.FindingRule, causes []F
 			fresh = append(fresh, f)
 		} else if err := t.change("finding", `UPDATE finding SET state = $2, connector = $3, account = $4, entitlement = $5, object = $6, detail = $7, appeared = $8, resolved = NULL, told = $9,
 			until = $10, why = $11, version = version + 1 WHERE id = $1`, f.ID, f.State, null(f.Connector), f.Account, f.Entitlement, f.Object, encode(f.Detail), f.Appeared, f.Told, f.Until, []byte(f.Why)); err != nil {
-			return err
+			return 0, err
 		}
 		ids = append(ids, f.ID)
 	}
 	if appeared == 0 {
-		return nil
+		return 0, nil
 	}
 	err = t.e.Each("INSERT INTO finding ("+findingColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, NULL, $12, NULL, $13, $14, 1)", func(w engine.Writer) error {
 		for _, f := range fresh {
@@ -268,9 +279,34 @@ func (t *Tx) AppearFindings(app console.ID, rule console.FindingRule, causes []F
 		return nil
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return t.findingsEvent("finding.appeared", app, rule, ids, about, map[string]any{"tell": tell})
+	if batch.Further {
+		tell = 0
+	}
+	return tell, t.findingsEvent("finding.appeared", app, rule, ids, about, map[string]any{"tell": tell, "more": batch.More})
+}
+
+// findingIDs returns the findings of a kind of an app that have one of the subjects. Each is looked up
+// by itself: PostgreSQL, without statistics of a table that grows, would read all of the kind.
+func (t *Tx) findingIDs(app console.ID, kind console.FindingKind, subjects []string) (all []console.ID, err error) {
+	for part := range slices.Chunk(subjects, longList) {
+		s := statement{args: []any{app, kind}}
+		places := make([]string, longList)
+		if len(part) <= shortList {
+			places = places[:shortList]
+		}
+		for i := range places {
+			places[i] = "(" + s.arg(part[min(i, len(part)-1)]) + ")"
+		}
+		ids, err := list(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) },
+			"SELECT id FROM (SELECT (SELECT f.id FROM finding f WHERE f.app = $1 AND f.kind = $2 AND f.subject = k.column1) AS id FROM (VALUES "+strings.Join(places, ", ")+") k) AS found WHERE id IS NOT NULL", s.args...)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, ids...)
+	}
+	return distinct(all), nil
 }
 
 // maxFindingIDs limits the findings that one event names.
@@ -382,12 +418,7 @@ func (t *Tx) ReturnFindings(app console.ID, kind console.FindingKind) (next time
 	if err != nil {
 		return time.Time{}, err
 	}
-	first, err := find(t, func(r engine.Row) time.Time { return at(r, 0) },
-		"SELECT until FROM finding WHERE app = $1 AND kind = $2 AND until IS NOT NULL AND state IN ('accepted', 'snoozed') ORDER BY until LIMIT 1", app, kind)
-	if err != nil || first == nil {
-		return time.Time{}, err
-	}
-	return *first, nil
+	return t.NextReturn(app, kind)
 }
 
 // ForgetFindings deletes up to n findings that were resolved before a time, and returns how many.

@@ -104,8 +104,11 @@ type pageBench struct {
 	name     string
 	open     func() *store.Store
 	floor    func(sql string, args ...any) error // runs one statement with the library only
+	server   func() time.Duration                // processor time of the database's server
 	accounts int
+	owned    int // accounts with an owner
 
+	connector   console.ID
 	app, person console.ID
 	first       console.ResourceKey // of the accounts, which are numbered in the order of their ids
 	group       console.EntitlementKey
@@ -122,7 +125,6 @@ func (p *pageBench) prepare(files []string) {
 	s := p.open()
 	ctx, now := p.b.Context(), noon
 	by := console.By{At: now, Actor: console.Console}
-	var connector console.ID
 	check(s.Update(ctx, by, func(tx *store.Tx) (err error) {
 		owner, err := tx.AddPerson(console.Person{Name: "Owner", Emails: []string{"owner@example.test"}, Roles: []console.ConsoleRole{console.SuperAdministrator}})
 		if err != nil {
@@ -131,14 +133,14 @@ func (p *pageBench) prepare(files []string) {
 		if p.app, err = tx.AddApp(console.App{Name: "Large", Owners: []console.ID{owner}}); err != nil {
 			return err
 		}
-		connector, err = tx.AddConnector(console.Connector{App: p.app, Name: "large", Product: "perplexity"})
+		p.connector, err = tx.AddConnector(console.Connector{App: p.app, Name: "large", Product: "perplexity"})
 		return err
 	}))
 	in := &ingest.Ingester{Store: s, Scratch: p.b.TempDir(), Now: func() time.Time { return now }}
 	for _, path := range files {
 		file, err := os.Open(path)
 		check(err)
-		id, err := in.Receive(ctx, console.Console, ingest.Origin{Connector: connector, Kind: console.SyncFull, Dispatched: now}, file)
+		id, err := in.Receive(ctx, console.Console, ingest.Origin{Connector: p.connector, Kind: console.SyncFull, Dispatched: now}, file)
 		check(err)
 		file.Close()
 		applied, err := in.Apply(ctx, console.Console, id)
@@ -162,7 +164,7 @@ func (p *pageBench) prepare(files []string) {
 			return err
 		}
 		p.group = e.Key
-		for n := range min(3000, p.accounts) {
+		for n := range min(p.owned, p.accounts) {
 			status := console.PersonActive
 			if n%100 == 0 {
 				status = console.PersonGone
@@ -279,7 +281,7 @@ func (p *pageBench) pages() []benchPage {
 }
 
 // measure starts a new server and requests pages. It returns the durations for each.
-func (p *pageBench) measure() (rows [][3]time.Duration) {
+func (p *pageBench) measure(pages []benchPage) (rows [][3]time.Duration) {
 	s := p.open()
 	defer s.Close()
 	console := govern.New(govern.Config{Store: s, Products: products, Now: func() time.Time { return noon.Add(time.Hour) }})
@@ -294,7 +296,7 @@ func (p *pageBench) measure() (rows [][3]time.Duration) {
 		slices.Sort(all)
 		return all[(len(all)-1)*percent/100]
 	}
-	for _, page := range p.pages() {
+	for _, page := range pages {
 		var took, bare []time.Duration
 		for range *benchRounds {
 			r, err := http.NewRequest(http.MethodGet, server.URL+page.path(random), nil)
@@ -328,23 +330,18 @@ func (p *pageBench) measure() (rows [][3]time.Duration) {
 	return rows
 }
 
-// BenchmarkPages measures every page of a large tenant on both databases, right after the start of
-// the console. It prints a table.
-func BenchmarkPages(b *testing.B) {
-	accounts := *benchGrants / 4
-	files := []string{largeTenant(b, noon.Add(-2*time.Hour), accounts, 0), largeTenant(b, noon.Add(-time.Hour), accounts, min(1000, accounts))}
-	var names []string
-	results := map[string][][3]time.Duration{}
+// onEachDatabase runs a benchmark with a large tenant on both databases.
+func onEachDatabase(b *testing.B, accounts, owned int, files []string, run func(p *pageBench)) {
 	b.Run("sqlite", func(b *testing.B) {
 		for b.Loop() {
 			path := filepath.Join(b.TempDir(), "console.db")
-			p := &pageBench{b: b, name: "SQLite", accounts: accounts, open: func() *store.Store {
+			p := &pageBench{b: b, name: "SQLite", accounts: accounts, owned: owned, open: func() *store.Store {
 				s, err := sqlite.Open(b.Context(), sqlite.Config{Path: path, Now: noon}, nil)
 				if err != nil {
 					b.Fatal(err)
 				}
 				return s
-			}}
+			}, server: func() time.Duration { return 0 }}
 			p.prepare(files)
 			conn, err := zs.OpenConn(path, zs.OpenReadOnly)
 			if err != nil {
@@ -358,23 +355,20 @@ func BenchmarkPages(b *testing.B) {
 					return nil
 				}})
 			}
-			results["SQLite"] = p.measure()
+			run(p)
 			conn.Close()
-			for _, page := range p.pages() {
-				names = append(names, page.name)
-			}
 		}
 	})
 	b.Run("postgres", func(b *testing.B) {
 		for b.Loop() {
 			server := pgtest.Start(b)
-			p := &pageBench{b: b, name: "PostgreSQL", accounts: accounts, open: func() *store.Store {
+			p := &pageBench{b: b, name: "PostgreSQL", accounts: accounts, owned: owned, open: func() *store.Store {
 				s, err := postgres.Open(b.Context(), postgres.Config{URL: server.URL("public"), Now: noon}, nil)
 				if err != nil {
 					b.Fatal(err)
 				}
 				return s
-			}}
+			}, server: server.ProcessorTime}
 			p.prepare(files)
 			conn, err := pgx.Connect(b.Context(), server.URL("public").Reveal())
 			if err != nil {
@@ -389,16 +383,34 @@ func BenchmarkPages(b *testing.B) {
 				}
 				return rows.Err()
 			}
-			results["PostgreSQL"] = p.measure()
+			run(p)
 			conn.Close(context.Background())
 			server.Remove()
 		}
 	})
+}
+
+// BenchmarkPages measures every page of a large tenant on both databases, right after the start of
+// the console. It prints a table.
+func BenchmarkPages(b *testing.B) {
+	accounts := *benchGrants / 4
+	files := []string{largeTenant(b, noon.Add(-2*time.Hour), accounts, 0), largeTenant(b, noon.Add(-time.Hour), accounts, min(1000, accounts))}
+	var pages []benchPage
+	results := map[string][][3]time.Duration{}
+	onEachDatabase(b, accounts, 3000, files, func(p *pageBench) {
+		pages = p.pages()
+		results[p.name] = p.measure(pages)
+	})
 	fmt.Printf("\n%d grants of %d accounts; %d requests of each page, in milliseconds\n\n", *benchGrants, accounts, *benchRounds)
+	printPages(pages, results)
+}
+
+// printPages prints the table of the pages of both databases.
+func printPages(pages []benchPage, results map[string][][3]time.Duration) {
 	fmt.Println("| page | SQLite, 50 % | 95 % | floor, 95 % | PostgreSQL, 50 % | 95 % | floor, 95 % |\n|---|--:|--:|--:|--:|--:|--:|")
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.1f", float64(d.Microseconds())/1000) }
-	for i, name := range names {
-		fmt.Printf("| %s |", name)
+	for i, page := range pages {
+		fmt.Printf("| %s |", page.name)
 		for _, database := range []string{"SQLite", "PostgreSQL"} {
 			if rows := results[database]; i < len(rows) {
 				fmt.Printf(" %s | %s | %s |", ms(rows[i][0]), ms(rows[i][1]), ms(rows[i][2]))

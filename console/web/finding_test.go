@@ -18,7 +18,7 @@ func (f *fixture) appears(kind console.FindingKind, about console.FindingAbout) 
 	rule, _ := kind.Rule()
 	about.Connector = f.connector
 	f.update(func(tx *store.Tx) error {
-		if err := tx.AppearFindings(f.app, rule, []store.FindingCause{{Subject: "x", FindingAbout: about}}); err != nil {
+		if _, err := tx.AppearFindings(f.app, rule, []store.FindingCause{{Subject: "x", FindingAbout: about}}, store.FindingBatch{}); err != nil {
 			return err
 		}
 		all, err := tx.CurrentFindings(f.app, kind)

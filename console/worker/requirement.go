@@ -20,7 +20,7 @@ func (w *Worker) requirement(ctx context.Context, d store.Due) error {
 	if err != nil {
 		return err
 	}
-	next, err := w.checkHolders(ctx, app, e)
+	next, changed, err := w.checkHolders(ctx, app, e)
 	if err != nil {
 		return err
 	}
@@ -31,6 +31,11 @@ func (w *Worker) requirement(ctx context.Context, d store.Due) error {
 		if err := t.FinishDue(d); err != nil {
 			return err
 		}
+		if changed {
+			if err := t.DueBy(console.DueFindings, console.FindingsRef(app, console.CourseLapsed), w.Now()); err != nil {
+				return err
+			}
+		}
 		if next.IsZero() {
 			return nil
 		}
@@ -38,9 +43,13 @@ func (w *Worker) requirement(ctx context.Context, d store.Due) error {
 	})
 }
 
+// findingsGap is how long after a change findings are brought up to date while a check is running. It
+// changes many holders, in several transactions.
+const findingsGap = 10 * time.Second
+
 // checkHolders stores who does not meet a requirement, and returns when that may change without a
 // sync; zero: never.
-func (w *Worker) checkHolders(ctx context.Context, app console.ID, e console.EntitlementKey) (next time.Time, err error) {
+func (w *Worker) checkHolders(ctx context.Context, app console.ID, e console.EntitlementKey) (next time.Time, changed bool, err error) {
 	for after, more := console.ResourceKey(0), true; more; {
 		var set []console.RequirementLack
 		var remove []console.ResourceKey
@@ -96,12 +105,16 @@ func (w *Worker) checkHolders(ctx context.Context, app console.ID, e console.Ent
 			return nil
 		})
 		if err != nil {
-			return next, err
+			return next, changed, err
 		}
 		if len(set)+len(remove) == 0 {
 			continue
 		}
+		changed = true
 		err = w.Store.Update(ctx, w.by(), func(t *store.Tx) error {
+			if err := t.DueBy(console.DueFindings, console.FindingsRef(app, console.CourseLapsed), w.Now().Add(findingsGap)); err != nil {
+				return err
+			}
 			for _, l := range set {
 				if err := t.SetLack(l); err != nil {
 					return err
@@ -115,10 +128,10 @@ func (w *Worker) checkHolders(ctx context.Context, app console.ID, e console.Ent
 			return nil
 		})
 		if err != nil {
-			return next, err
+			return next, changed, err
 		}
 	}
-	return next, nil
+	return next, changed, nil
 }
 
 // endUnmet ends the access of the holders whose time is over. If there are more than the cap of the

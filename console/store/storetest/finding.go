@@ -22,7 +22,10 @@ func testFindings(t *testing.T, db Database) {
 		for _, subject := range subjects {
 			causes = append(causes, store.FindingCause{Subject: subject, FindingAbout: console.FindingAbout{Account: 7, Detail: map[string]string{"why": "\x00 <b>"}}})
 		}
-		update(t, s, by(minute), func(tx *store.Tx) error { return tx.AppearFindings(app, rule(k), causes) })
+		update(t, s, by(minute), func(tx *store.Tx) error {
+			_, err := tx.AppearFindings(app, rule(k), causes, store.FindingBatch{})
+			return err
+		})
 	}
 	everything := store.FindingScope{}
 	for _, r := range console.FindingRules() {
@@ -60,7 +63,8 @@ func testFindings(t *testing.T, db Database) {
 		t.Errorf("of one app: %v", got)
 	}
 	update(t, s, by(4), func(tx *store.Tx) error {
-		return tx.AppearFindings(first.app, rule(console.ConnectorOffline), []store.FindingCause{{Subject: "c", FindingAbout: console.FindingAbout{Connector: first.connector}}})
+		_, err := tx.AppearFindings(first.app, rule(console.ConnectorOffline), []store.FindingCause{{Subject: "c", FindingAbout: console.FindingAbout{Connector: first.connector}}}, store.FindingBatch{})
+		return err
 	})
 	view(t, s, func(tx *store.Tx) error {
 		for name, tt := range map[string]struct {
@@ -162,5 +166,97 @@ func testFindings(t *testing.T, db Database) {
 			t.Errorf("%+v", current)
 		}
 		return err
+	})
+}
+
+// testFindingLook reads findings beside accounts, and what events touched.
+func testFindingLook(t *testing.T, db Database) {
+	s := open(t, db)
+	w := namedWorld(t, s, "first")
+	rule, _ := console.AccountUnmatched.Rule()
+	lapsed, _ := console.CourseLapsed.Rule()
+	var unmatched, holders []store.FindingCause
+	for n := console.ResourceKey(1); n <= 200; n++ {
+		unmatched = append(unmatched, store.FindingCause{Subject: fmt.Sprint(n), FindingAbout: console.FindingAbout{Account: n}})
+		holders = append(holders, store.FindingCause{Subject: fmt.Sprintf("%d:%d", 5+n%2, n), FindingAbout: console.FindingAbout{Account: n, Entitlement: console.EntitlementKey(5 + n%2)}})
+	}
+	update(t, s, by(1), func(tx *store.Tx) error {
+		for _, again := range []int{200, 0} { // those that are there are found, however many there are
+			told, err := tx.AppearFindings(w.app, rule, unmatched, store.FindingBatch{})
+			if err != nil || told != again {
+				t.Errorf("told of %d, %v", told, err)
+			}
+		}
+		told, err := tx.AppearFindings(w.app, lapsed, holders, store.FindingBatch{Further: true})
+		if told != 0 {
+			t.Errorf("told again of %d", told)
+		}
+		return err
+	})
+	view(t, s, func(tx *store.Tx) error {
+		for _, tt := range []struct {
+			keys store.KeyRange
+			want int
+		}{{store.KeyRange{After: 10, Last: 110}, 100}, {store.Accounts(190), 10}, {store.KeyRange{Only: []console.ResourceKey{1, 2, 999}}, 2}} {
+			if rows, err := tx.FindingsOfAccounts(w.app, console.AccountUnmatched, tt.keys); len(rows) != tt.want || err != nil || rows[0].ID == "" || rows[0].Account == 0 {
+				t.Errorf("%+v: %d rows, %v", tt.keys, len(rows), err)
+			}
+		}
+		if known, err := tx.FindingsAbout(w.app, console.CourseLapsed, 5, store.KeyRange{After: 100, Last: 200}); len(known) != 50 || err != nil || known["5:102"].Account != 102 {
+			t.Errorf("%d about an entitlement, %v", len(known), err)
+		}
+		if rest, err := tx.FindingsElsewhere(w.app, console.CourseLapsed, []console.EntitlementKey{6, 7}, 1000); len(rest) != 100 || err != nil {
+			t.Errorf("%d elsewhere, %v", len(rest), err)
+		}
+		if rest, err := tx.FindingsElsewhere(w.app, console.CourseLapsed, nil, 150); len(rest) != 150 || err != nil {
+			t.Errorf("%d at all, %v", len(rest), err)
+		}
+		return nil
+	})
+
+	// Events touch their accounts; what may touch all says so.
+	touched := func(after int64) (all store.Touched) {
+		t.Helper()
+		view(t, s, func(tx *store.Tx) (err error) { all, err = tx.TouchedAccounts(w.app, after, 3); return err })
+		return all
+	}
+	if first := touched(0); !first.All || first.Event == 0 {
+		t.Errorf("without a look before: %+v", first)
+	}
+	since := touched(0).Event
+	if none := touched(since); none.All || len(none.Accounts) != 0 {
+		t.Errorf("nothing happened: %+v", none)
+	}
+	update(t, s, by(2), func(tx *store.Tx) error {
+		tx.Append(console.Event{Kind: "account.owner-changed", App: w.app, Account: 7})
+		tx.Append(console.Event{Kind: "account.type-changed", App: w.app, Account: 7})
+		tx.Append(console.Event{Kind: "account.owner-changed", App: "other", Account: 8})
+		return nil
+	})
+	if one := touched(since); one.All || !slices.Equal(one.Accounts, []console.ResourceKey{7}) {
+		t.Errorf("one account: %+v", one)
+	}
+	update(t, s, by(3), func(tx *store.Tx) error {
+		for n := range console.ResourceKey(3) {
+			tx.Append(console.Event{Kind: "account.owner-changed", App: w.app, Account: 20 + n})
+		}
+		return nil
+	})
+	if many := touched(since); !many.All {
+		t.Errorf("more than are listed: %+v", many)
+	}
+	since = touched(since).Event
+	update(t, s, by(4), func(tx *store.Tx) error {
+		tx.Append(console.Event{Kind: "app.roles-changed", App: w.app})
+		return tx.SetLookedAt(w.app, console.AccountUnmatched, since)
+	})
+	if roles := touched(since); !roles.All {
+		t.Errorf("other roles: %+v", roles)
+	}
+	view(t, s, func(tx *store.Tx) error {
+		if n, err := tx.LookedAt(w.app, console.AccountUnmatched); n != since || err != nil {
+			t.Errorf("looked at %d, %v", n, err)
+		}
+		return nil
 	})
 }

@@ -129,6 +129,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Requirement", testRequirement},
 		{"Provisioning", testProvisioning},
 		{"Findings", testFindings},
+		{"FindingLook", testFindingLook},
 		{"Request", testRequest},
 		{"RequestCarried", testRequestCarried},
 	} {
