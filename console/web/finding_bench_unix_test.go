@@ -134,9 +134,12 @@ func (p *pageBench) findingPages() []benchPage {
 		f := known[r.IntN(len(known))]
 		return url.QueryEscape(cursor(store.FindingAfter{Kind: f.Kind, Appeared: f.Appeared, ID: f.ID}))
 	}
-	const floor = "SELECT id, account, detail, appeared FROM finding WHERE state = 'open' AND kind = 'account-unmatched' AND id > $1 ORDER BY appeared, id LIMIT 51"
+	const floor = "SELECT id, account, detail, appeared FROM finding WHERE state = 'open' AND kind = 'account-unmatched' AND (appeared, id) > ($1, $2) ORDER BY appeared, id LIMIT 51"
 	const counted = "SELECT app, kind, count(*), min(appeared) FROM finding WHERE state = 'open' GROUP BY app, kind"
-	at := func(r *rand.Rand) []any { return []any{string(known[r.IntN(len(known))].ID)} }
+	at := func(r *rand.Rand) []any {
+		f := known[r.IntN(len(known))]
+		return []any{f.Appeared.UnixMicro(), string(f.ID)}
+	}
 	none := func(*rand.Rand) []any { return nil }
 	app := string(p.app)
 	return []benchPage{
