@@ -75,6 +75,7 @@ var EventNouns = []EventNoun{
 	{"call", "Refused calls", []EventKind{{"denied", "was refused a call"}}},
 	{"audit", "Audit log", []EventKind{{"exported", "exported events"}, {"streamed", "read the stream of events"}, {"head-sent", "sent a signed head"}, {"head-downloaded", "downloaded a head"}, {"key-made", "made the key of heads"},
 		{"export-configured", "changed where events go"}, {"export-failed", "could not send events"}}},
+	{"recovery", "Recovery cards", []EventKind{{"changed", "saw that the recovery card changed"}, {"printed", "noted whether a copy of the recovery card is kept"}}},
 	{"list", "Lists", []EventKind{{"exported", "exported a list"}}},
 	{"retention", "Retention", []EventKind{{"changed", "changed how long records are kept"}, {"applied", "removed records that are not kept any longer"}}},
 	{"history", "History of access", []EventKind{{"forgotten", "moved the day since when the history of access is kept"}}},

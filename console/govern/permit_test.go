@@ -26,6 +26,7 @@ var permits = map[string]string{
 	"App":                "read configure configure:app",
 	"Changes":            "read configure configure:app",
 	"RecoveryCard":       "read configure configure:app",
+	"KeepRecoveryCopy":   "read configure configure:app",
 	"Findings":           "read configure configure:app",
 	"Finding":            "read configure configure:app",
 	"AcceptFinding":      "configure configure:app",

@@ -22,6 +22,12 @@ type RecoveryCard struct {
 	More    bool            // there are further ones
 	Minimum int
 	Groups  []RecoveryGroup
+	Version int64 // of what it says
+	// Copy is the printed copy that the caller keeps; nil: none. Changed says what is different since.
+	Copy    *console.CardCopy
+	Changed string
+	// Copies is how many people keep a copy, and Outdated how many of these copies are out of date.
+	Copies, Outdated int
 	// Sources are the connectors of the app, with the syncs that the card is of.
 	Sources []RecoverySource
 }
@@ -74,6 +80,9 @@ func (c *Console) RecoveryCard(ctx context.Context, caller Caller, app console.I
 			return err
 		}
 		card.Minimum = a.MinimumAdmins
+		if err := card.addCopies(tx, a.ID, me.Canonical()); err != nil {
+			return err
+		}
 		m, err := tx.Moment(app, time.Time{})
 		if err != nil {
 			return err
@@ -99,6 +108,41 @@ func (c *Console) RecoveryCard(ctx context.Context, caller Caller, app console.I
 		return exported(tx, console.Event{Kind: "list.exported", App: app, Object: "recovery card"}, map[string]any{"format": "text"})
 	})
 	return card, err
+}
+
+// addCopies adds the version of the card, and who keeps a copy of which.
+func (card *RecoveryCard) addCopies(tx *store.Tx, app, me console.ID) error {
+	content, version, err := tx.RecoveryCard(app)
+	if err != nil {
+		return err
+	}
+	card.Version = version
+	copies, err := tx.RecoveryCopies(app)
+	for _, c := range copies {
+		card.Copies++
+		outdated := !c.Content.Equal(content)
+		if outdated {
+			card.Outdated++
+		}
+		if c.Person == me {
+			card.Copy = &c
+			if outdated {
+				card.Changed = content.Since(c.Content)
+			}
+		}
+	}
+	return err
+}
+
+// KeepRecoveryCopy records that the caller printed a version of the recovery card of an app and keeps
+// the copy; version 0: that the caller keeps none.
+func (c *Console) KeepRecoveryCopy(ctx context.Context, caller Caller, app console.ID, version int64) error {
+	return c.change(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
+		if _, err := seeApp(tx, me, app, console.SeeRawFiles); err != nil {
+			return err
+		}
+		return tx.KeepRecoveryCopy(app, me.Canonical(), version)
+	})
 }
 
 func (card *RecoveryCard) addGroups(tx *store.Tx, m store.Moment, a console.App, programs map[console.Stream]string) error {

@@ -39,6 +39,7 @@
 //	access.go     facts, reasons and operations of one access, joined
 //	admins.go     what the minimum of admins is judged by
 //	finding.go    finding, finding_seen; finding_look.go finding_looked: what needs somebody
+//	recovery.go   recovery_card, recovery_copy: what the recovery cards say, and who keeps a copy
 //	event.go      event, chain; verify.go checks the chain; audit_reader.go has audit_reader
 //	scim.go       scim_source, scim_token; scim_user.go has scim_user and scim_address,
 //	              scim_group.go scim_group and scim_member

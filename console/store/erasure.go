@@ -243,7 +243,7 @@ func (t *Tx) wipePerson(id console.ID) error {
 		"DELETE FROM person_email WHERE person = $1", "DELETE FROM person_role WHERE person = $1", "DELETE FROM mapped_role WHERE person = $1",
 		"DELETE FROM login WHERE person = $1", "DELETE FROM identity WHERE person = $1", "DELETE FROM device WHERE person = $1",
 		"DELETE FROM notice WHERE person = $1", "DELETE FROM mail WHERE person = $1", "DELETE FROM mail_choice WHERE person = $1",
-		"DELETE FROM delegation WHERE person = $1 OR delegate = $1", "DELETE FROM directory_account WHERE person = $1"} {
+		"DELETE FROM delegation WHERE person = $1 OR delegate = $1", "DELETE FROM directory_account WHERE person = $1", "DELETE FROM recovery_copy WHERE person = $1"} {
 		if _, err := t.e.Exec(sql, id); err != nil {
 			return err
 		}

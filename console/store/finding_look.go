@@ -191,7 +191,7 @@ func (t *Tx) MatchingAccounts(m Moment, f AccountFilter, keys KeyRange) (all []c
 		f.conditions(&s, at)
 		var part []console.ResourceKey
 		if keys.Only != nil {
-			part, err = listOf(t, key, keys.Only, s.String()+" AND r.key IN (keys)", s.args...)
+			part, err = listOf(t, key, keys.Only, s.String()+" AND v.resource IN (keys)", s.args...)
 		} else {
 			after, last := s.arg(keys.After), s.arg(keys.Last)
 			part, err = list(t, key, s.String()+" AND r.key > "+after+" AND r.key <= "+last+" AND v.resource > "+after+" AND v.resource <= "+last, s.args...)

@@ -2,8 +2,10 @@ package web
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
+	"baton"
 	"baton/console"
 	"baton/console/govern"
 )
@@ -11,6 +13,7 @@ import (
 type recoveryPage struct {
 	Head appHead
 	govern.RecoveryCard
+	Problem *problem
 }
 
 // recoveryShown shows the recovery card of an app, or sends it as a file that needs no console.
@@ -27,11 +30,37 @@ func recoveryShown(c *call) error {
 		_, err := c.w.Write([]byte(recoveryText(card)))
 		return err
 	}
+	return c.recoveryCard(card, nil)
+}
+
+// recoveryCard shows the card, and what is wrong with the form on it.
+func (c *call) recoveryCard(card govern.RecoveryCard, wrong error) error {
 	head, err := c.appHead("recovery")
 	if err != nil {
 		return err
 	}
-	return c.page("recovery", "Recovery card of "+card.App.Name, recoveryPage{head, card})
+	status := 200
+	if wrong != nil {
+		status = statusOf(wrong)
+	}
+	return c.show(status, "recovery", "Recovery card of "+card.App.Name, recoveryPage{head, card, problemOf(wrong)})
+}
+
+// recoveryPrinted records that the caller keeps a copy of the card.
+func recoveryPrinted(c *call) error {
+	version, _ := strconv.ParseInt(c.r.FormValue("version"), 10, 64) // 0: none is kept
+	wrong := c.console().KeepRecoveryCopy(c.ctx(), c.caller, c.app(), version)
+	if wrong == nil {
+		return c.redirect("/applications/" + string(c.app()) + "/recovery")
+	}
+	if baton.KindOf(wrong) != baton.Refused {
+		return wrong
+	}
+	card, err := c.console().RecoveryCard(c.ctx(), c.caller, c.app(), false)
+	if err != nil {
+		return err
+	}
+	return c.recoveryCard(card, wrong)
 }
 
 // recoveryText returns the card as plain text.
@@ -39,7 +68,7 @@ func recoveryText(card govern.RecoveryCard) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	line("RECOVERY CARD: %s", text(card.App.Name))
-	line("made on %s; keep it where you find it while the console and the identity provider are down\n", exact(card.Made))
+	line("version %d, made on %s; keep it where you find it while the console and the identity provider are down\n", card.Version, exact(card.Made))
 	line("As of:")
 	for _, s := range card.Sources {
 		if s.Sync == nil {

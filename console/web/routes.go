@@ -110,6 +110,7 @@ var routes = []route{
 	{"GET /applications/{app}/entitlements/{entitlement}/history", signedIn, ofHistory(entitlementHistoryPage)},
 
 	{"GET /applications/{app}/recovery", signedIn, recoveryShown},
+	{"POST /applications/{app}/recovery/printed", signedIn, recoveryPrinted},
 	{"GET /findings", signedIn, findingsPage},
 	{"POST /findings/{finding}/accept", signedIn, acceptFinding},
 	{"POST /findings/{finding}/snooze", signedIn, snoozeFinding},

@@ -115,6 +115,7 @@ var want = map[string][]int{
 	"POST /applications/new":                          {403, 403, 403, 400, 403, 403, 403, 400},
 	"GET /applications/{app}":                         {404, 200, 404, 200, 404, 200},
 	"GET /applications/{app}/recovery":                {404, 200, 404, 403, 404, 200},
+	"POST /applications/{app}/recovery/printed":       {404, 303, 404, 403, 404, 303},
 	"GET /findings":                                   {200},
 	"POST /findings/{finding}/accept":                 {404, 400, 404, 404, 404, 403, 400, 400},
 	"POST /findings/{finding}/snooze":                 {404, 400, 404, 404, 404, 403, 400, 400},

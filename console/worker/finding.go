@@ -39,10 +39,14 @@ func (w *Worker) findings(ctx context.Context, rows []store.Due) error {
 	})
 }
 
-// noticeCauses lets the findings be brought up to date whose causes may have changed with events.
+// noticeCauses lets the findings and the recovery cards be brought up to date that events may have
+// changed.
 func (w *Worker) noticeCauses(_ context.Context, t *store.Tx, events []store.Event) error {
 	for _, e := range events {
 		if err := w.noticeCause(t, e.Event); err != nil {
+			return err
+		}
+		if err := w.noticeCard(t, e.Event); err != nil {
 			return err
 		}
 	}

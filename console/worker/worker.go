@@ -114,6 +114,7 @@ func (w *Worker) kinds() []kind {
 		{name: console.DueHead, batch: 1, do: w.head},
 		{name: console.DueReplay, batch: 1, do: w.replay},
 		{name: console.DueWebhook, batch: 8, do: w.webhook, apart: true},
+		{name: console.DueRecovery, batch: 1, do: w.recovery},
 		{name: console.DueFindings, batch: 20, all: w.findings, do: func(ctx context.Context, d store.Due) error { return w.findings(ctx, []store.Due{d}) }},
 	}
 }
