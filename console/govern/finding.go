@@ -103,6 +103,31 @@ func (c *Console) Findings(ctx context.Context, caller Caller, q FindingsQuery) 
 	return p, err
 }
 
+// OpenFindings counts the open findings of an app. looks says that the caller may see some kinds at all.
+func (c *Console) OpenFindings(ctx context.Context, caller Caller, app console.ID) (n int, looks bool, err error) {
+	err = c.read(ctx, caller, reading.in(app), func(tx *store.Tx, me console.Person) error {
+		n, looks = 0, false
+		a, err := seeApp(tx, me, app, console.SeeAccessCounts)
+		if err != nil {
+			return err
+		}
+		looks = console.SeeAccess.Of(me, console.Object{App: &a}) || console.SeeConnectors.Of(me, console.Object{App: &a})
+		scope, err := findingScope(tx, me)
+		if err != nil {
+			return err
+		}
+		if scope, err = narrow(tx, scope, app, ""); err != nil {
+			return err
+		}
+		counts, err := tx.CountFindings(scope, console.FindingOpen)
+		for _, f := range counts {
+			n += f.Count
+		}
+		return err
+	})
+	return n, looks, err
+}
+
 // Finding returns a finding that the caller may see.
 func (c *Console) Finding(ctx context.Context, caller Caller, id console.ID) (row FindingRow, err error) {
 	err = c.read(ctx, caller, ofFinding(reading, id), func(tx *store.Tx, me console.Person) error {

@@ -28,6 +28,7 @@ var permits = map[string]string{
 	"RecoveryCard":       "read configure configure:app",
 	"KeepRecoveryCopy":   "read configure configure:app",
 	"Findings":           "read configure configure:app",
+	"OpenFindings":       "read configure configure:app",
 	"Finding":            "read configure configure:app",
 	"AcceptFinding":      "configure configure:app",
 	"SnoozeFinding":      "configure configure:app",

@@ -108,6 +108,9 @@ type appOverview struct {
 	appHead
 	Owning  ownerList
 	Problem *problem
+	// Findings is how many open findings the app has; Looks says that the caller may see some.
+	Findings int
+	Looks    bool
 }
 
 func appPage(c *call) error { return c.appOverview(nil) }
@@ -125,7 +128,13 @@ func (c *call) appOverview(wrong error) error {
 	may := c.at.IsZero() && console.ConfigureApps.Of(c.caller.Person, console.Object{App: &h.App})
 	list := ownerList{Owners: h.Owners, Action: "/applications/" + string(h.App.ID) + "/owners", What: "application", May: may,
 		Second: len(h.Owners) > 0 && len(h.App.Roles.AdminEntitlements()) > 0, Waits: c.r.FormValue("waits") != ""}
-	return c.show(status, "app", h.App.Name, appOverview{h, list, problemOf(wrong)})
+	p := appOverview{appHead: h, Owning: list, Problem: problemOf(wrong)}
+	if c.at.IsZero() { // findings are of now
+		if p.Findings, p.Looks, err = c.console().OpenFindings(c.ctx(), c.caller, h.App.ID); err != nil {
+			return err
+		}
+	}
+	return c.show(status, "app", h.App.Name, p)
 }
 
 type accountsList struct {
