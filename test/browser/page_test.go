@@ -383,6 +383,15 @@ func focused() chromedp.Action[chromedp.Void] {
 	})
 }
 
+// printed emulates paper, for somebody who prefers the dark theme; media("") ends it.
+func printed() chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Media: "print", Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}})
+		return err
+	})
+}
+
 // media emulates the theme that somebody prefers; "" ends it.
 func media(theme string) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {

@@ -111,7 +111,18 @@ func (o organisation) becomes(member bool, group, user string, within time.Durat
 // remove takes a user out of a group, past the console.
 func (o organisation) remove(group, user string) {
 	o.t.Helper()
-	body := fmt.Sprintf(`{"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [{"op": "remove", "path": "members[value eq \"%s\"]"}]}`, user)
+	o.patch(group, fmt.Sprintf(`{"op": "remove", "path": "members[value eq \"%s\"]"}`, user))
+}
+
+// add puts a user into a group, past the console.
+func (o organisation) add(group, user string) {
+	o.t.Helper()
+	o.patch(group, fmt.Sprintf(`{"op": "add", "path": "members", "value": [{"value": "%s"}]}`, user))
+}
+
+func (o organisation) patch(group, operation string) {
+	o.t.Helper()
+	body := `{"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"], "Operations": [` + operation + `]}`
 	r, err := http.NewRequest(http.MethodPatch, o.scim+"/Groups/"+group, strings.NewReader(body))
 	if err != nil {
 		o.t.Fatal(err)
@@ -124,7 +135,7 @@ func (o organisation) remove(group, user string) {
 	}
 	resp.Body.Close()
 	if resp.StatusCode >= 300 {
-		o.t.Fatalf("take %s out of %s: %s", user, group, resp.Status)
+		o.t.Fatalf("%s of the group %s: %s", operation, group, resp.Status)
 	}
 }
 
