@@ -225,7 +225,14 @@ func (t *Tx) FindingsOfAccounts(app console.ID, kind console.FindingKind, keys K
 		return console.Finding{ID: console.ID(r.Text(0)), FindingAbout: console.FindingAbout{Account: console.ResourceKey(r.Int(1))}}
 	}
 	if keys.Only != nil {
-		return listOf(t, scan, keys.Only, sql+"IN (keys)", app, kind)
+		for part := range slices.Chunk(keys.Only, longList) { // the range keeps PostgreSQL from reading all of the kind
+			some, err := listOf(t, scan, part, sql+"> $3 AND account <= $4 AND account IN (keys)", app, kind, part[0]-1, part[len(part)-1])
+			if err != nil {
+				return nil, err
+			}
+			rows = append(rows, some...)
+		}
+		return rows, nil
 	}
 	return list(t, scan, sql+"> $3 AND account <= $4", app, kind, keys.After, keys.Last)
 }

@@ -208,13 +208,6 @@ func TestCourseBeforeAccess(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// It is enforced, at once. Failed, held and narrowed syncs revoke nothing.
-	b.open(requirement)
-	b.toggle("Change")
-	b.pick("Existing holders", "End their access after the grace period")
-	b.click("button", "Save")
-	b.has("Enforced", "Every holder meets it.")
-	b.look("/applications/ID/entitlements/N/requirement enforced")
 	stays := func(what string) {
 		t.Helper()
 		time.Sleep(2 * time.Second)
@@ -222,6 +215,27 @@ func TestCourseBeforeAccess(t *testing.T) {
 			t.Fatalf("%s took the access away", what)
 		}
 	}
+
+	// A course that lapses is only reported at first.
+	school.set(learner, "Responsible AI", "Completed", long)
+	b.syncNow(courses)
+	b.open0(access)
+	b.shows("Lapsed")
+	b.open0("/findings?kind=course-lapsed")
+	b.shows("lacks what it requires")
+	stays("a lapsed course that is only reported")
+	school.set(learner, "Responsible AI", "Completed", time.Now())
+	b.syncNow(courses)
+	b.open0("/findings?kind=course-lapsed")
+	b.shows("None is one of these.")
+
+	// It is enforced, at once. Failed, held and narrowed syncs revoke nothing.
+	b.open(requirement)
+	b.toggle("Change")
+	b.pick("Existing holders", "End their access after the grace period")
+	b.click("button", "Save")
+	b.has("Enforced", "Every holder meets it.")
+	b.look("/applications/ID/entitlements/N/requirement enforced")
 	school.put("/sandbox/faults", `["report-failed=9"]`)
 	b.open0(courses)
 	b.click("button", "Sync now")
