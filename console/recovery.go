@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// CardContent is what the recovery card of an app says, without names: two cards with the same
+// CardContent holds the content of the recovery card of an app, without names: two cards with the same
 // content give the same administrators and the same commands.
 type CardContent struct {
 	Minimum int              `json:"minimum"`

@@ -121,6 +121,8 @@ func TestRules(t *testing.T) {
 		{event("requirement.lacking", "", data{"state": "lapsed", "why": "Security Basics in Percipio: completed too long ago", "ends": noon}), "app", "", "bo", []string{"bo: Something that you need for Perplexity is missing"}},
 		{event("requirement.lacking", "", data{"state": "missing", "why": "not completed", "ends": nil}), "app", "", "bo", nil},
 		{event("requirement.capped", "", data{"holders": 12}), "app", "", "", []string{"olga: 12 people are to lose access to Perplexity: somebody has to confirm"}},
+		{event("recovery.changed", "", data{"version": 4, "what": "1 administrator more", "copies": []string{"root", "olga"}}), "app", "", "",
+			[]string{"olga: The recovery card of Perplexity changed: 1 administrator more", "root: The recovery card of Perplexity changed: 1 administrator more"}},
 		{event("amendment.proposed", "olga", data{"why": "Too slow."}), "app", "", "", []string{"officer: Olga proposes a change that takes two people", "root: Olga proposes a change that takes two people"}},
 		{event("login.invited", "root", data{"expires": noon}), "", "", "bo", []string{"bo: Set up your login"}},
 		{event("login.set", "bo", data{"name": "bo"}), "", "", "bo", []string{"bo: Your login was set up"}},

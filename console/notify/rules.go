@@ -136,7 +136,7 @@ var Rules = []Rule{
 		Text: `{{if eq .Data.count 1.0}}A finding in {{.App.Name}} needs somebody: {{.Data.label}}.{{else}}{{.Data.count}}{{if index .Data "more"}} or more{{end}} findings in {{.App.Name}} need somebody: {{.Data.many}}.{{end}} ` +
 			`Each can be accepted until a day, with a reason.`,
 		Path: `/findings?app={{.App.ID}}&kind={{.Data.kind}}`},
-	{Kind: "recovery.changed", To: keepers, Class: ordinary, Channel: true,
+	{Kind: "recovery.changed", To: copyHolders, Class: ordinary, Channel: true,
 		Subject: `The recovery card of {{.App.Name}} changed: {{.Data.what}}`,
 		Text:    `The recovery card of {{.App.Name}} is version {{.Data.version}} now: {{.Data.what}}. Copies of earlier versions are out of date: print it again, or download the file.`,
 		Path:    `/applications/{{.App.ID}}/recovery`},
@@ -277,8 +277,8 @@ func findingOwners(v View) ([]console.ID, error) {
 	return appOwners(v)
 }
 
-// keepers are those who keep a copy of the recovery card, and the owners of the app.
-func keepers(v View) ([]console.ID, error) {
+// copyHolders are those who keep a copy of the recovery card, and the owners of the app.
+func copyHolders(v View) ([]console.ID, error) {
 	owners, err := appOwners(v)
 	return append(v.IDs("copies"), owners...), err
 }

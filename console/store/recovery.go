@@ -94,7 +94,7 @@ func (t *Tx) TellRecoveryCard(app console.ID) (next time.Time, err error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	var keepers []console.ID // who may still read the card
+	var copyHolders []console.ID // who may still read the card
 	for _, c := range copies {
 		p, err := t.Person(c.Person)
 		if err == nil && p.MergedInto != "" {
@@ -104,14 +104,14 @@ func (t *Tx) TellRecoveryCard(app console.ID) (next time.Time, err error) {
 			return time.Time{}, err
 		}
 		if !c.Content.Equal(row.body) && console.SeeRawFiles.Of(p, console.Object{App: &a}) {
-			keepers = append(keepers, p.ID)
+			copyHolders = append(copyHolders, p.ID)
 		}
 	}
 	if err := t.change("recovery card", "UPDATE recovery_card SET told_body = body, told = $2 WHERE app = $1", app, t.by.At); err != nil {
 		return time.Time{}, err
 	}
 	return time.Time{}, t.event(console.Event{Kind: "recovery.changed", App: app, Object: string(app)},
-		map[string]any{"version": row.version, "what": row.body.Since(row.told), "copies": keepers})
+		map[string]any{"version": row.version, "what": row.body.Since(row.told), "copies": copyHolders})
 }
 
 // RecoveryCopies returns who keeps a copy of the recovery card of an app.

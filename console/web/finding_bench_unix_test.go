@@ -23,7 +23,7 @@ import (
 
 var benchFindings = flag.Int("findings", 5000, "accounts of the tenant in BenchmarkFindings, each with a finding")
 
-// lookRow is what one step of BenchmarkFindings costs.
+// lookRow holds the cost of one step of BenchmarkFindings.
 type lookRow struct {
 	what       string
 	wall, cpu  time.Duration // cpu includes the server's
