@@ -27,8 +27,8 @@ type Event struct {
 	Entitlement EntitlementKey  `json:"entitlement,omitempty"`
 	Object      string          `json:"object,omitempty"` // id of the row that changed
 	Data        json.RawMessage `json:"data,omitempty"`
-	// Salt is random, so that nobody can find out erased data by comparing the hashes of guesses. It
-	// is erased with the data.
+	// Salt is random, so that nobody can find out erased or withheld data by comparing the hashes of
+	// guesses. It is erased with the data.
 	Salt string `json:"salt,omitempty"`
 	// Erased means that personal data was removed from the event. Its hash is that of the event as it
 	// was.
@@ -61,20 +61,35 @@ func (h *Hash) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// chainVersion keeps these hashes distinct from hashes of other data.
-const chainVersion = "baton console event 1\n"
+// These prefixes keep the hashes distinct from hashes of other data, and of each other.
+const (
+	chainVersion  = "baton console event 2\n"
+	chainVersion1 = "baton console event 1\n"
+)
 
 // HashEvent returns the hash of an event's stored bytes at its position in the chain.
-func HashEvent(l Link, payload []byte) Hash {
+func HashEvent(l Link, payload []byte) Hash { return HashDigest(l, sha256.Sum256(payload)) }
+
+// HashDigest returns the hash of an event from the SHA-256 of its stored bytes. Evidence contains
+// only this digest of an event that its reader may not see, and its place in the chain can be checked
+// all the same.
+func HashDigest(l Link, digest Hash) Hash { return l.hash(chainVersion, digest[:]) }
+
+// Holds reports whether an event with these stored bytes has a hash at this position. Events of
+// earlier versions have a hash of the bytes themselves.
+func (l Link) Holds(payload []byte, h Hash) bool {
+	return HashEvent(l, payload) == h || l.hash(chainVersion1, payload) == h
+}
+
+func (l Link) hash(version string, content []byte) (sum Hash) {
 	h := sha256.New()
-	h.Write([]byte(chainVersion))
+	h.Write([]byte(version))
 	var n [16]byte
 	binary.BigEndian.PutUint64(n[:8], uint64(l.Epoch))
 	binary.BigEndian.PutUint64(n[8:], uint64(l.Number))
 	h.Write(n[:])
 	h.Write(l.Previous[:])
-	h.Write(payload)
-	var sum Hash
+	h.Write(content)
 	h.Sum(sum[:0])
 	return sum
 }

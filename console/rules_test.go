@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"go/parser"
@@ -567,19 +568,38 @@ func TestOrderOfSyncs(t *testing.T) {
 	}
 }
 
-// TestEventHash pins the hashed bytes: other hashes would invalidate exported heads.
+// TestEventHash pins the hashed bytes: other hashes would invalidate exported heads and evidence.
 func TestEventHash(t *testing.T) {
-	first := HashEvent(Link{Epoch: 1, Number: 1}, []byte(`{"kind":"a.b"}`))
-	if got := first.String(); got != "5a6c815ad5fca46770c55af002d4ed70d4c7356dfd501ba8ce6368c45360f0b9" {
+	payload := []byte(`{"kind":"a.b"}`)
+	first := HashEvent(Link{Epoch: 1, Number: 1}, payload)
+	if got := first.String(); got != "6a9707a6e6a0e48ff28ab6bad7159aa93385a5da9ce906de5f68fcc735903581" {
 		t.Errorf("first: %s", got)
 	}
 	seen := map[Hash]bool{first: true}
 	for _, l := range []Link{{1, 2, Hash{}}, {2, 1, Hash{}}, {1, 1, first}} {
-		if h := HashEvent(l, []byte(`{"kind":"a.b"}`)); seen[h] {
+		h := HashEvent(l, payload)
+		if seen[h] {
 			t.Errorf("%+v has the hash of another link", l)
-		} else {
-			seen[h] = true
 		}
+		seen[h] = true
+		if !l.Holds(payload, h) || l.Holds(payload[1:], h) || l.Holds(payload, first) {
+			t.Errorf("%+v: only the event's bytes have its hash", l)
+		}
+		if HashDigest(l, sha256.Sum256(payload)) != h {
+			t.Errorf("%+v: the digest of an event has another hash than the event", l)
+		}
+	}
+}
+
+// TestEventHashOfFirstVersion checks that chains of earlier versions still verify.
+func TestEventHashOfFirstVersion(t *testing.T) {
+	var h Hash
+	if err := h.UnmarshalText([]byte("5a6c815ad5fca46770c55af002d4ed70d4c7356dfd501ba8ce6368c45360f0b9")); err != nil {
+		t.Fatal(err)
+	}
+	l := Link{Epoch: 1, Number: 1}
+	if !l.Holds([]byte(`{"kind":"a.b"}`), h) || l.Holds([]byte(`{"kind":"a.c"}`), h) || (Link{Epoch: 1, Number: 2}).Holds([]byte(`{"kind":"a.b"}`), h) {
+		t.Error("an event of the first version has the hash of its bytes, and no other event has it")
 	}
 }
 

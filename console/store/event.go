@@ -26,9 +26,7 @@ type Event struct {
 func (t *Tx) Append(e console.Event) {
 	e.At, e.Actor, e.OnBehalfOf = t.by.At.UTC().Truncate(time.Microsecond), t.by.Actor, t.by.OnBehalfOf
 	e.Client, e.Request, e.Address, e.Source = t.by.Client, t.by.Request, t.by.Address, t.by.Source
-	if e.Data != nil || e.Address != "" || e.Source != "" {
-		e.Salt = rand.Text()
-	}
+	e.Salt = rand.Text()
 	t.events = append(t.events, e)
 	t.Wake(EventTopic)
 }
