@@ -71,6 +71,7 @@ const (
 	AppWithoutOwner    FindingKind = "app-without-owner"
 	AccountSeveral     FindingKind = "account-several-roles"
 	AccountWithout     FindingKind = "account-without-owner"
+	IncompatibleAccess FindingKind = "access-incompatible"
 	CourseLapsed       FindingKind = "course-lapsed"
 	AccountUnmatched   FindingKind = "account-unmatched"
 	ConnectorNotCalled FindingKind = "connector-not-connected"
@@ -107,6 +108,7 @@ var findingRules = []FindingRule{
 	{Kind: OperationByHand, Label: "To do by hand", Many: "changes to make by hand", Act: "See the steps", Path: func(f Finding) string { return appPath("/operations/" + f.Object)(f) }},
 	{Kind: AccountExcluded, Label: "Account not shown", Many: "created accounts that no sync shows", Act: "See what was done", Path: func(f Finding) string { return appPath("/operations/" + f.Object)(f) }, Tells: true},
 	{Kind: CourseLapsed, Label: "Course missing or lapsed", Many: "holders who lack a required course", Act: "Look at it", Path: accessPath},
+	{Kind: IncompatibleAccess, Label: "Incompatible access", Many: "accounts with incompatible access", Act: "Look at it", Path: accessPath, Tells: true},
 	{Kind: AccountOrphaned, Label: "Owner left", Many: "accounts whose owner left", Act: "Disable it, or give it an owner", Path: accountPath(""), Tells: true},
 	{Kind: CredentialEnds, Label: "Credential ends", Many: "credentials that end soon", Act: "Rotate", Path: connectorPath("/settings/edit"), OfConnector: true},
 	{Kind: AppWithoutOwner, Label: "Application without owner", Many: "applications without owner", Act: "Choose an owner", Path: appPath(""), Tells: true},

@@ -219,3 +219,40 @@ func lookedAtChanges(tx *store.Tx, l *look) error {
 	}
 	return nil
 }
+
+// incompatible finds accounts of people who hold two entitlements that are declared incompatible.
+func incompatible(l *look) (causes []store.FindingCause, err error) {
+	pairs, err := l.tx.IncompatiblePairs()
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pairs {
+		if p.App != l.app.ID && p.OtherApp != l.app.ID {
+			continue
+		}
+		holders, err := l.tx.IncompatibleHolders(p)
+		if err != nil {
+			return nil, err
+		}
+		for _, side := range []struct {
+			app   console.ID
+			e     console.EntitlementKey
+			other string
+		}{{p.App, p.Entitlement, p.OtherName}, {p.OtherApp, p.OtherEntitlement, p.Name}} {
+			if side.app != l.app.ID || len(holders) == 0 || side.e == p.OtherEntitlement && p.App == p.OtherApp {
+				continue // in one app, one finding is enough
+			}
+			accounts, err := l.tx.HoldersOwned(side.e)
+			if err != nil {
+				return nil, err
+			}
+			for account, person := range accounts {
+				if holders[person] {
+					causes = append(causes, store.FindingCause{Subject: fmt.Sprintf("%s:%d", p.ID, account), FindingAbout: console.FindingAbout{Account: account, Entitlement: side.e, Object: string(p.ID),
+						Detail: map[string]string{"other": side.other, "why": p.Why}}})
+				}
+			}
+		}
+	}
+	return causes, nil
+}

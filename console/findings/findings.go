@@ -54,6 +54,7 @@ var kinds = []kind{
 	{kind: console.AccountOrphaned, step: accounts(orphaned), after: store.AccountEvents, people: true, done: lookedAtEvents},
 	{kind: console.AccountWithout, step: accounts(serviceWithoutOwner), after: store.AccountEvents, people: true, done: lookedAtEvents},
 	{kind: console.AccountUnmatched, step: accounts(unmatched), after: store.AccountEvents, people: true, done: lookedAtEvents},
+	{kind: console.IncompatibleAccess, find: incompatible, after: append([]string{"incompatible."}, store.AccountEvents...), people: true},
 	{kind: console.AppWithoutOwner, find: withoutOwner, after: []string{"app."}, people: true},
 	{kind: console.CredentialEnds, find: endingCredentials, after: []string{"credential.", "connector."}, every: time.Hour},
 }

@@ -47,6 +47,8 @@ func (r FindingRow) Sentence() string {
 		return "The account that was made for " + person + " is in no sync since. Perplexity, for example, leaves out people who are members of another organization: ask the person to leave that one."
 	case console.CourseLapsed:
 		return account + " has " + access + " and lacks what it requires: " + why + "."
+	case console.IncompatibleAccess:
+		return cmp.Or(r.Owner.Name, account) + " has " + access + " and also " + r.Detail["other"] + ", which are declared incompatible: " + why + "."
 	case console.AccountOrphaned:
 		return account + " is enabled, and its owner " + r.Owner.Name + " is " + orphan(r.Owner.Status) + "."
 	case console.CredentialEnds:

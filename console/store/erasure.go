@@ -431,7 +431,7 @@ func replacements(payload []byte) []replacement {
 // textTable is a table with texts that may name people.
 type textTable struct {
 	name    string
-	key     string   // its primary key, or its first column
+	key     string   // its primary key, or its first column; an expression if it has more
 	number  string   // the second column of the key, a number; "" for none
 	columns []string // with text or JSON
 }
@@ -455,6 +455,10 @@ var erasedTables = []textTable{
 	{"sync", "id", "", []string{"holds", "why"}},
 	{"finding", "id", "", []string{"detail", "why"}},
 	{"action_run", "id", "", []string{"arguments", "why", "answer", "returned"}},
+	{"incompatible", "id", "", []string{"why"}},
+	{"campaign", "id", "", []string{"name", "settings", "staged", "why"}},
+	{"review_item", "campaign", "number", []string{"shown", "detail"}},
+	{"review_assignment", "campaign || ' ' || reviewer", "item", []string{"note", "ended_why"}},
 	{"webhook_delivery", "id", "", []string{"answer", "detail"}},
 }
 

@@ -284,6 +284,8 @@ func (t *Tx) mergeReferences(from, into console.ID) error {
 	for _, sql := range []string{
 		"INSERT INTO app_owner (app, person) SELECT o.app, $2 FROM app_owner o WHERE o.person = $1 AND NOT EXISTS (SELECT 1 FROM app_owner x WHERE x.app = o.app AND x.person = $2)",
 		"INSERT INTO connector_owner (connector, person) SELECT o.connector, $2 FROM connector_owner o WHERE o.person = $1 AND NOT EXISTS (SELECT 1 FROM connector_owner x WHERE x.connector = o.connector AND x.person = $2)",
+		"INSERT INTO campaign_owner (campaign, person) SELECT o.campaign, $2 FROM campaign_owner o WHERE o.person = $1 AND NOT EXISTS (SELECT 1 FROM campaign_owner x WHERE x.campaign = o.campaign AND x.person = $2)",
+		"DELETE FROM campaign_owner WHERE person = $1 AND person <> $2",
 		"DELETE FROM app_owner WHERE person = $1 AND person <> $2",
 		"DELETE FROM connector_owner WHERE person = $1 AND person <> $2",
 		"UPDATE person SET manager = NULL, version = version + 1 WHERE id = $2 AND manager = $1",

@@ -249,6 +249,17 @@ func TestFindings(t *testing.T) {
 				return tx.SetLack(console.RequirementLack{App: o.app, Entitlement: o.member("staff"), Account: o.account("cem"), Person: o.people["cem"], State: console.RequirementMissing, Why: "never completed", Found: o.now})
 			})
 		}, func(o *office) { o.requires(2) }},
+		{console.IncompatibleAccess, func(o *office) {
+			o.up.members["staff"], o.up.members["admins"] = []string{"cem"}, append(o.up.members["admins"], "cem")
+			o.sync()
+			o.update(func(tx *store.Tx) error {
+				x, err := tx.AddIncompatible(console.Incompatible{App: o.app, Entitlement: o.member("staff"), OtherApp: o.app, OtherEntitlement: o.member("admins"), Why: "who pays does not order"})
+				removal = x.ID
+				return err
+			})
+		}, func(o *office) {
+			o.update(func(tx *store.Tx) error { return tx.EndIncompatible(removal, "not needed any more") })
+		}},
 		{console.AccountExcluded, func(o *office) {
 			var op console.Operation
 			o.update(func(tx *store.Tx) error {

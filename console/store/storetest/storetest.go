@@ -130,6 +130,9 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Provisioning", testProvisioning},
 		{"Findings", testFindings},
 		{"FindingLook", testFindingLook},
+		{"Campaign", testCampaign},
+		{"Review", testReview},
+		{"ReviewProgress", testReviewProgress},
 		{"Request", testRequest},
 		{"RequestCarried", testRequestCarried},
 	} {
