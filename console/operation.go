@@ -34,6 +34,7 @@ type Operation struct {
 	Input       Input
 	Verified    SyncNumber
 	Version     int64
+	Trace       string // place in the trace of the command that created it (W3C traceparent); "": not traced
 }
 
 // Input holds the further arguments of an operation.

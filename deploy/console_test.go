@@ -462,21 +462,21 @@ func TestConsoleValuesReachThePod(t *testing.T) {
 }
 
 var (
-	consoleMetric = regexp.MustCompile(`metric\("([a-z_]+)", "`)
-	consoleLabel  = regexp.MustCompile(`label\("([a-z_]+)",`)
+	consoleMetric = regexp.MustCompile(`(?:Metric|counts)\("([a-z_]+)", "`)
+	consoleLabel  = regexp.MustCompile(`[lL]abel\("([a-z_]+)",|, "([a-z]+)", figures\.`)
 	consoleNamed  = regexp.MustCompile(`\bbaton_console_([a-z_]+)`)
 )
 
 // checkConsoleRules compares the alerts with the metrics of the console, by its source.
 func checkConsoleRules(t *testing.T, r prometheusRule, job string) {
 	t.Helper()
-	source := read(t, "../console/server/probes.go")
+	source := read(t, "../console/server/metrics.go") + read(t, "../console/telemetry/meter.go")
 	known, labels := map[string]bool{}, []string{"job", "namespace"}
 	for _, found := range consoleMetric.FindAllStringSubmatch(source, -1) {
 		known[found[1]] = true
 	}
 	for _, found := range consoleLabel.FindAllStringSubmatch(source, -1) {
-		labels = append(labels, found[1])
+		labels = append(labels, found[1]+found[2])
 	}
 	if len(known) < 10 || len(r.Spec.Groups[0].Rules) < 4 {
 		t.Fatalf("metrics %v, %d alerts", known, len(r.Spec.Groups[0].Rules))

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"baton"
-	"baton/agent/otlp"
+	"baton/internal/otlp"
 	"baton/agent/service"
 	"baton/internal/output"
 )

@@ -373,6 +373,12 @@ connectors:
 		if code != 200 || plain != 200 {
 			t.Errorf("%s: status %d, %d without TLS: %s", path, code, plain, body)
 		}
+		for _, metric := range []string{"due_rows{kind=\"ingest\"} ", "operations{state=\"queued\"} ", "findings{kind=", "overdue_accesses ", "held_syncs ", "event_streams ", "events_total ",
+			"http_requests_total{route=\"GET /live\",status=\"200\"} ", "transaction_duration_seconds_count{kind=\"write\"} ", "ingest_rows_total ", "connectors{state="} {
+			if path == "/metrics" && !strings.Contains(body, "\nbaton_console_"+metric) {
+				t.Errorf("no %s in\n%s", metric, body)
+			}
+		}
 		if path == "/metrics" && !strings.Contains(body, `baton_console_connector_held{connector="perplexity"} 0`) {
 			t.Errorf("metrics:\n%s", body)
 		}

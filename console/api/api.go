@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"io"
@@ -17,6 +15,7 @@ import (
 	"baton/console"
 	"baton/console/approve"
 	"baton/console/govern"
+	"baton/console/telemetry"
 	"baton/wire"
 )
 
@@ -65,7 +64,7 @@ const maxBody = 1 << 20
 
 func (c Config) handle(route route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		one := &call{Config: c, w: w, r: r, id: requestID()}
+		one := &call{Config: c, w: w, r: r, id: telemetry.Begin(r, route.pattern)}
 		h := w.Header()
 		h.Set("X-Request-Id", one.id)
 		h.Set("Cache-Control", "no-store")
@@ -87,12 +86,6 @@ func (c Config) handle(route route) http.HandlerFunc {
 			one.write(http.StatusOK, answer)
 		}
 	}
-}
-
-func requestID() string {
-	b := make([]byte, 8)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }
 
 func (c *call) serve(route route) (any, error) {

@@ -10,6 +10,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/govern"
+	"baton/console/telemetry"
 )
 
 // hookMessage is an incoming webhook.
@@ -146,7 +147,7 @@ type hookAnswer struct {
 
 func (c Config) receiveHook(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	id := requestID()
+	id := telemetry.Begin(r, "POST "+HookPath+"{hook}")
 	h.Set("X-Request-Id", id)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

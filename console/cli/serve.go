@@ -40,7 +40,8 @@ func (r *run) withInstallation(ctx context.Context, fn func(in *installation.Ins
 
 func (r *run) serveCommand() *cobra.Command {
 	c := r.command(spec{use: "serve", short: "Serve pages and connectors, and run what is due",
-		settings: append([]string{"listen", "url", "tls", "tls-cert", "tls-key", "allow-network", "trust-proxy", "drain-seconds", "bootstrap", "env-file"}, storeSettings...),
+		settings: append([]string{"listen", "url", "tls", "tls-cert", "tls-key", "allow-network", "trust-proxy", "drain-seconds", "otel-collector-endpoint",
+			"otel-collector-endpoint-tls-cert-path", "otel-collector-endpoint-tls-insecure", "otel-tracing-disabled", "bootstrap", "env-file"}, storeSettings...),
 		long: `Serves until it is stopped (Ctrl-C, SIGTERM). On a loopback address, one port answers TLS with a
 certificate of its own and unencrypted HTTP; elsewhere it speaks TLS with --tls-cert and --tls-key or, for a
 trial, --tls self-signed. Behind a proxy that speaks TLS, --url says how people and connectors reach it, and
@@ -66,6 +67,11 @@ func (r *run) serve(ctx context.Context, _ []string) error {
 	if err != nil {
 		return err
 	}
+	tracer, done, err := r.trace()
+	if err != nil {
+		return err
+	}
+	defer done()
 	r.memory.Log(r.log)
 	return server.Run(ctx, server.Config{
 		Installation: r.installation(),
@@ -80,6 +86,7 @@ func (r *run) serve(ctx context.Context, _ []string) error {
 		Products:     r.Products,
 		Networks:     networks,
 		Proxies:      proxies,
+		Trace:        tracer,
 		Drain:        time.Duration(r.Values.Int("drain-seconds")) * time.Second,
 		Now:          r.now,
 		Log:          r.log,

@@ -20,6 +20,7 @@ import (
 	"baton/console/mail"
 	"baton/console/oidc"
 	"baton/console/store"
+	"baton/console/telemetry"
 )
 
 // Console implements the commands and queries on a store.
@@ -125,13 +126,16 @@ func (c *Console) change(ctx context.Context, caller Caller, p permit, fn func(t
 	if !c.at.IsZero() {
 		return errPast
 	}
-	return c.denied(ctx, caller, c.store.Update(ctx, c.by(caller), func(tx *store.Tx) error {
+	ctx, span := telemetry.Start(ctx, "command")
+	err := c.denied(ctx, caller, c.store.Update(ctx, c.by(caller), func(tx *store.Tx) error {
 		me, err := c.active(tx, caller, p)
 		if err != nil {
 			return err
 		}
 		return fn(tx, me)
 	}))
+	span.End(err)
+	return err
 }
 
 // view runs a query of a caller; clients need a scope for reading.
@@ -141,13 +145,16 @@ func (c *Console) view(ctx context.Context, caller Caller, fn func(tx *store.Tx,
 
 // read runs a query of a caller; clients need the permit.
 func (c *Console) read(ctx context.Context, caller Caller, p permit, fn func(tx *store.Tx, me console.Person) error) error {
-	return c.denied(ctx, caller, c.store.View(ctx, func(tx *store.Tx) error {
+	ctx, span := telemetry.Start(ctx, "query")
+	err := c.denied(ctx, caller, c.store.View(ctx, func(tx *store.Tx) error {
 		me, err := c.active(tx, caller, p)
 		if err != nil {
 			return err
 		}
 		return fn(tx, me)
 	}))
+	span.End(err)
+	return err
 }
 
 // Require returns an error if the caller lacks a right for an object. It is for pages that only

@@ -4,8 +4,6 @@ package scim
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +20,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/govern"
+	"baton/console/telemetry"
 	"baton/internal/scim"
 )
 
@@ -109,11 +108,14 @@ func New(c Config) http.Handler {
 		mux.HandleFunc(path, s.handle(route{path, func(c *call) error { return notAllowed(c, allowed) }}))
 	}
 	return http.StripPrefix(Base, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(r.URL.Path) > 1 && strings.HasSuffix(r.URL.Path, "/") { // some clients write /Users/
-			u := *r.URL
-			u.Path, u.RawPath = strings.TrimSuffix(u.Path, "/"), ""
-			r.URL = &u
+		// Some clients write /Users/, and some a base URL with a slash and /Users, which makes //Users.
+		// The multiplexer would redirect them, and clients do not repeat a POST.
+		u := *r.URL
+		raw := "/" + strings.Join(strings.FieldsFunc(u.EscapedPath(), func(r rune) bool { return r == '/' }), "/")
+		if path, err := url.PathUnescape(raw); err == nil {
+			u.Path, u.RawPath = path, raw
 		}
+		r.URL = &u
 		mux.ServeHTTP(w, r)
 	}))
 }
@@ -137,7 +139,7 @@ func (c *call) object() console.ID { return console.ID(c.r.PathValue("id")) }
 
 func (s *server) handle(r route) http.HandlerFunc {
 	return func(w http.ResponseWriter, request *http.Request) {
-		c := &call{server: s, w: w, r: request, route: r.pattern, id: requestID()}
+		c := &call{server: s, w: w, r: request, route: r.pattern, id: telemetry.Begin(request, r.pattern)}
 		h := w.Header()
 		h.Set("X-Request-Id", c.id)
 		h.Set("Cache-Control", "no-store")
@@ -162,12 +164,6 @@ func (s *server) handle(r route) http.HandlerFunc {
 			c.fail(err)
 		}
 	}
-}
-
-func requestID() string {
-	b := make([]byte, 8)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }
 
 func (c *call) serve(r route) (err error) {

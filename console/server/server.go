@@ -21,6 +21,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/grpc"
+
 	"baton"
 	"baton/console"
 	"baton/console/api"
@@ -35,6 +37,7 @@ import (
 	"baton/console/siem"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
+	"baton/console/telemetry"
 	"baton/console/web"
 	"baton/console/webhook"
 	"baton/console/worker"
@@ -51,12 +54,13 @@ type Config struct {
 	Bootstrap    string // file of package config; empty: none
 	EnvFile      string // file with values for clients; empty: none
 	Version      string
-	Products     []govern.Product // connectors in the catalogue
-	Networks     govern.Networks  // private networks that hosted connectors may connect to
-	Proxies      []netip.Prefix   // networks of trusted proxies
-	Drain        time.Duration    // how long to serve on after the context has ended, while /ready refuses
-	Now          func() time.Time // nil: time.Now
-	Log          *slog.Logger     // nil: none
+	Products     []govern.Product  // connectors in the catalogue
+	Networks     govern.Networks   // private networks that hosted connectors may connect to
+	Proxies      []netip.Prefix    // networks of trusted proxies
+	Trace        *telemetry.Tracer // nil: no spans are made
+	Drain        time.Duration     // how long to serve on after the context has ended, while /ready refuses
+	Now          func() time.Time  // nil: time.Now
+	Log          *slog.Logger      // nil: none
 	// Variables are further lines of the env file: NAME, value, NAME, value, …
 	Variables []string
 	// Clients are credentials of people to write to the env file.
@@ -93,7 +97,8 @@ type Server struct {
 
 	stopping atomic.Bool
 	ending   chan struct{} // closed when the server stops, to end streams
-	meter    meter
+	started  time.Time
+	meter    *telemetry.Meter
 }
 
 // Run serves until the context ends, then stops cleanly.
@@ -110,6 +115,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err := c.check(); err != nil {
 		return err
 	}
+	c.Log = slog.New(telemetry.LogHandler(c.Log.Handler()))
 	c.Installation.Now, c.Installation.Create = c.Now, true
 	in, err := installation.Open(ctx, c.Installation)
 	if err != nil {
@@ -124,7 +130,8 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer remove()
-	s := &Server{config: c, log: c.Log, in: in, ending: make(chan struct{})}
+	s := &Server{config: c, log: c.Log, in: in, ending: make(chan struct{}), meter: telemetry.NewMeter()}
+	s.in.Store.Observe(s.meter, c.Trace)
 	return s.run(ctx, scratch)
 }
 
@@ -263,6 +270,7 @@ func (s *Server) authority() (string, error) {
 func (s *Server) assemble(scratch string) (err error) {
 	ingester := &ingest.Ingester{Store: s.in.Store, Now: s.config.Now, Scratch: scratch}
 	s.calls = rpc.Config{Store: rpcstore.New(s.in.Store), Hosts: s.hosts, Poll: s.config.Poll, MaxUpload: ingest.MaxFile, Now: s.config.Now, Log: s.log,
+		Options: []grpc.ServerOption{grpc.ChainUnaryInterceptor(observeCall), grpc.ChainStreamInterceptor(observeStream)},
 		Clients: rpcstore.NewClients(s.in.Store),
 		Received: func(ctx context.Context, u rpc.Upload, content io.Reader) error {
 			if u.Kind != rpc.SyncFile {
@@ -276,7 +284,7 @@ func (s *Server) assemble(scratch string) (err error) {
 	hostname, _ := os.Hostname()
 	s.worker = worker.New(worker.Config{Store: s.in.Store, Ingester: ingester, Now: s.config.Now, Log: s.log.With("component", "worker"),
 		Owner: fmt.Sprintf("%s-%s", hostname, console.NewID(s.config.Now())), OverdueAfter: s.config.OverdueAfter,
-		Mail: mail.Sender{Allow: s.config.Networks.Allow, Public: govern.Public}, URL: s.url,
+		Mail: mail.Sender{Allow: s.config.Networks.Allow, Public: govern.Public}, URL: s.url, Meter: s.meter, Tracer: s.config.Trace,
 		SIEM:     siem.Sender{Allow: s.config.Networks.Allow, Public: govern.Public, Host: s.url.Hostname()},
 		Webhooks: webhook.Sender{Allow: s.config.Networks.Allow}})
 	var reached []string // over TLS
@@ -302,9 +310,17 @@ func (s *Server) assemble(scratch string) (err error) {
 	mux.Handle(api.DevicePath, rest.Device(s.url))
 	mux.Handle(api.Prefix, api.New(rest))
 	mux.Handle(api.HookPath, rest.Hooks())
-	mux.Handle(scim.Prefix, scim.New(scim.Config{Console: s.console, URL: s.url, Log: s.log.With("component", "scim")}))
+	people := scim.New(scim.Config{Console: s.console, URL: s.url, Log: s.log.With("component", "scim")})
 	mux.Handle("/", pages)
-	s.http = &http.Server{Handler: s.closing(mux), Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
+	// The multiplexer would redirect paths with double slashes, which package scim accepts.
+	front := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == scim.Base || strings.HasPrefix(r.URL.Path, scim.Prefix) {
+			people.ServeHTTP(w, r)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+	s.http = &http.Server{Handler: telemetry.Observer{Meter: s.meter, Tracer: s.config.Trace, Proxies: s.config.Proxies, Log: s.log, Now: s.config.Now}.Handler(s.closing(front)), Protocols: new(http.Protocols), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * time.Minute,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug)}
 	s.http.Protocols.SetHTTP1(true)
 	s.http.Protocols.SetHTTP2(true)

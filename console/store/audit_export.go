@@ -191,6 +191,9 @@ func (t *Tx) HeadSent(head console.ChainHead, target string) error {
 	if strings.HasPrefix(target, console.HeadToMail) {
 		target = "mail" // addresses are no part of events
 	}
+	if err := t.writeSetting(lastHeadSent, encode(t.by.At)); err != nil {
+		return err
+	}
 	return t.event(console.Event{Kind: "audit.head-sent", Object: target}, map[string]any{"epoch": head.Epoch, "number": head.Number, "hash": head.Hash.String()})
 }
 

@@ -37,6 +37,7 @@ func (t *Tx) moveOperation(o console.Operation, to console.OperationState, data 
 	if err != nil {
 		return err
 	}
+	t.moved = append(t.moved, movedOperation{o, from})
 	if to == console.Manual {
 		err = t.manualEvent(o)
 	} else {
@@ -140,13 +141,13 @@ func (t *Tx) CancelOperation(id console.ID, why string) error {
 	return t.moveOperation(o, console.Cancelled, map[string]any{"why": why})
 }
 
-const operationColumns = `id, app, connector, account, person, entitlement, verb, cause, state, attempt, created, not_before, dispatched, lease_until, finished, task, answer, verified, version, input`
+const operationColumns = `id, app, connector, account, person, entitlement, verb, cause, state, attempt, created, not_before, dispatched, lease_until, finished, task, answer, verified, version, input, trace`
 
 func scanOperation(r engine.Row) console.Operation {
 	o := console.Operation{ID: console.ID(r.Text(0)), App: console.ID(r.Text(1)), Connector: console.ID(r.Text(2)), Account: console.ResourceKey(r.Int(3)),
 		Person: console.ID(r.Text(4)), Entitlement: console.EntitlementKey(r.Int(5)), Verb: console.Verb(r.Text(6)), State: console.OperationState(r.Text(8)),
 		Attempt: int(r.Int(9)), Created: at(r, 10), NotBefore: at(r, 11), Dispatched: at(r, 12), LeaseUntil: at(r, 13), Finished: at(r, 14),
-		Task: console.ID(r.Text(15)), Answer: str(r, 16), Verified: console.SyncNumber(r.Int(17)), Version: r.Int(18)}
+		Task: console.ID(r.Text(15)), Answer: str(r, 16), Verified: console.SyncNumber(r.Int(17)), Version: r.Int(18), Trace: r.Text(20)}
 	decode(r.Bytes(7), &o.Cause)
 	if b := r.Bytes(19); b != nil {
 		decode(b, &o.Input)

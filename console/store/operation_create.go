@@ -46,7 +46,7 @@ func (t *Tx) CreateOperation(o console.Operation, c Circumstances) (console.Oper
 	if o.Created = t.by.At; o.Cause.By == (console.Actor{}) {
 		o.Cause.By = t.by.Actor
 	}
-	o.State = console.Queued
+	o.State, o.Trace = console.Queued, t.trace
 	encounter := console.Meet(alive, o.Verb)
 	switch encounter {
 	case console.Same:
@@ -92,12 +92,13 @@ func (t *Tx) byFile(connector console.ID, g *Ground) (bool, error) {
 }
 
 func (t *Tx) insertOperation(o console.Operation) error {
-	err := t.insert("operation", `INSERT INTO operation (id, app, connector, account, person, entitlement, verb, cause, cause_ref, state, alive, attempt, created, not_before, answer, input, verified, version)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, 0, 1)`,
-		o.ID, o.App, o.Connector, o.Account, null(o.Person), o.Entitlement, o.Verb, encode(o.Cause), o.Cause.Ref, o.State, o.State.Alive(), o.Created, o.NotBefore, []byte(o.Answer), inputOrNil(o.Input))
+	err := t.insert("operation", `INSERT INTO operation (id, app, connector, account, person, entitlement, verb, cause, cause_ref, state, alive, attempt, created, not_before, answer, input, verified, version, trace)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, $13, $14, $15, 0, 1, $16)`,
+		o.ID, o.App, o.Connector, o.Account, null(o.Person), o.Entitlement, o.Verb, encode(o.Cause), o.Cause.Ref, o.State, o.State.Alive(), o.Created, o.NotBefore, []byte(o.Answer), inputOrNil(o.Input), o.Trace)
 	if err != nil {
 		return err
 	}
+	t.moved = append(t.moved, movedOperation{Operation: o})
 	t.Wake(OperationTopic(o.Connector))
 	data := map[string]any{"verb": o.Verb, "cause": o.Cause.Kind, "ref": o.Cause.Ref}
 	if o.Input.Why != "" {

@@ -9,20 +9,26 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/store/internal/engine"
+	"baton/console/telemetry"
 )
 
 // Store is the console's database.
 type Store struct {
-	db      engine.DB
+	db      *observed
 	keys    *Keyring
 	masters Masters
 }
 
 // New returns a store on a database. keys seals secrets; nil if the program uses none.
-func New(db engine.DB, keys *Keyring) *Store { return &Store{db: db, keys: keys} }
+func New(db engine.DB, keys *Keyring) *Store { return &Store{db: &observed{DB: db}, keys: keys} }
 
 // Engine returns the database, for the packages below this one.
-func (s *Store) Engine() engine.DB { return s.db }
+func (s *Store) Engine() engine.DB { return s.db.DB }
+
+// Observe counts transactions and operations with a meter from now on, and records operations in the
+// traces that they belong to. Both may be nil. It must be called before the store is used by several
+// goroutines.
+func (s *Store) Observe(m *telemetry.Meter, t *telemetry.Tracer) { s.db.meter, s.db.tracer = m, t }
 
 // Close waits for running transactions and closes the database.
 func (s *Store) Close() error { return s.db.Close() }
@@ -39,18 +45,23 @@ func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
 // than once, so it must not change anything outside the transaction.
 func (s *Store) Update(ctx context.Context, by console.By, fn func(*Tx) error) error {
 	var topics []string
+	var moved []movedOperation
+	trace := telemetry.Traceparent(ctx)
 	err := s.db.Write(ctx, func(e engine.Tx) error {
-		tx := &Tx{e: e, s: s, by: by}
+		tx := &Tx{e: e, s: s, by: by, trace: trace}
 		if err := fn(tx); err != nil {
 			return err
 		}
-		topics = tx.topics
+		topics, moved = tx.topics, tx.moved
 		return tx.appendEvents()
 	})
 	if err != nil {
 		return err
 	}
 	s.db.Wake(topics...)
+	for _, m := range moved {
+		m.observe(ctx, s.db.meter, s.db.tracer, by.At)
+	}
 	return nil
 }
 
@@ -65,6 +76,8 @@ type Tx struct {
 	by     console.By
 	events []console.Event
 	topics []string
+	trace  string               // of the command, to be continued by its operations
+	moved  []movedOperation     // by the command
 	dueBy  map[dueKey]time.Time // rows that [Tx.DueBy] has handled
 	// needsChanged lists the apps for which [Tx.ownersChanged] has done its work.
 	needsChanged []console.ID

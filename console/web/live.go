@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"baton"
@@ -25,6 +26,12 @@ func (h connectorHead) live() live {
 func (p syncsPage) live() live      { return p.Head.live() }
 func (p logPage) live() live        { return p.Head.live() }
 func (l connectorsList) live() live { return live{"/live/connectors", l.Version} }
+
+// openStreams counts the open event streams of this process.
+var openStreams atomic.Int64
+
+// Streams returns how many pages this process keeps up to date.
+func Streams() int64 { return openStreams.Load() }
 
 // streams limits the open event streams.
 type streams struct {
@@ -50,11 +57,13 @@ func (s *streams) begin(person console.ID) (end func(), ok bool) {
 		s.ofOne = map[console.ID]int{}
 	}
 	s.all++
+	openStreams.Add(1)
 	s.ofOne[person]++
 	return func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.all--
+		openStreams.Add(-1)
 		if s.ofOne[person]--; s.ofOne[person] == 0 {
 			delete(s.ofOne, person)
 		}

@@ -4,8 +4,6 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net"
@@ -18,6 +16,7 @@ import (
 
 	"baton"
 	"baton/console/govern"
+	"baton/console/telemetry"
 )
 
 // Config configures the pages. Console is required.
@@ -101,7 +100,7 @@ var largeBodies = map[string]int64{"POST /connectors/{connector}/upload": 4<<30 
 // handle returns the handler of a route.
 func (s *site) handle(route route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c := &call{site: s, w: w, r: r, id: requestID()}
+		c := &call{site: s, w: w, r: r, id: telemetry.Begin(r, route.pattern)}
 		w.Header().Set("X-Request-Id", c.id)
 		defer func() {
 			if p := recover(); p != nil {
@@ -138,12 +137,6 @@ func (c *call) serve(route route) error {
 		c.caller.Route, c.caller.Object = route.pattern, c.r.URL.EscapedPath()
 	}
 	return route.serve(c)
-}
-
-func requestID() string {
-	b := make([]byte, 8)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }
 
 // authenticate identifies the caller by the session cookie.

@@ -11,6 +11,7 @@ import (
 	"baton/console/ingest"
 	"baton/console/rpc"
 	"baton/console/store"
+	"baton/console/telemetry"
 )
 
 // taskEnded records the file of a finished sync task, to be applied next.
@@ -99,10 +100,13 @@ func (w *Worker) apply(ctx context.Context, id console.ID) (s console.Sync, err 
 
 // ingest applies a sync.
 func (w *Worker) ingest(ctx context.Context, d store.Due) error {
+	began := w.Now()
 	s, err := w.apply(ctx, console.ID(d.Ref))
 	if err != nil {
 		return err
 	}
+	w.Meter.Ingest(w.Now().Sub(began), s.Counts.Accounts+s.Counts.Facts)
+	telemetry.SpanOf(ctx).Set("sync", string(s.ID), "connector", string(s.Connector), "task_id", string(s.Task), "state", string(s.State))
 	w.Log.InfoContext(ctx, "a sync was read", "connector", s.Connector, "sync", s.ID, "state", s.State, "accounts", s.Counts.Accounts, "facts", s.Counts.Facts)
 	if s.State == console.SyncApplied {
 		if err := w.judge(ctx, s); err != nil {

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"baton/console/siem"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
+	"baton/console/telemetry"
 	"baton/console/webhook"
 )
 
@@ -44,6 +46,9 @@ type Config struct {
 	// OverdueAfter is how long the removal of expired access may take to start; 0:
 	// [console.OverdueAfter].
 	OverdueAfter time.Duration
+
+	Meter  *telemetry.Meter  // nil: nothing is counted
+	Tracer *telemetry.Tracer // nil: no spans are made
 }
 
 // Worker does the work of due rows.
@@ -209,7 +214,9 @@ func (w *Worker) round(claiming, working context.Context, k kind) (int, error) {
 	}
 	if k.all != nil && len(rows) > 0 {
 		ctx, cancel := context.WithTimeout(working, w.Lease/2) // this path does not extend leases
+		ctx, span := w.Tracer.Work(ctx, "due "+k.name, "rows", strconv.Itoa(len(rows)))
 		failed := k.all(ctx, rows)
+		span.End(failed)
 		cancel()
 		if failed == nil {
 			return len(rows), nil
@@ -264,7 +271,9 @@ func (w *Worker) loopApart(claiming, working context.Context, k kind) {
 // one does the work of one row. If it fails, the row is retried later.
 func (w *Worker) one(ctx context.Context, k kind, d store.Due) {
 	held, release := w.hold(ctx, d)
+	held, span := w.Tracer.Work(held, "due "+k.name, "attempt", strconv.Itoa(d.Attempts))
 	err := k.do(held, d)
+	span.End(err)
 	lost := errors.Is(context.Cause(held), errLost)
 	release()
 	if err == nil || lost {

@@ -18,7 +18,7 @@ var dialers = map[string]string{
 	"connector/rest/options.go":   "the dialer of connector/rest/transport.go, which may refuse addresses",
 	"agent/service/link.go":       "ConductorOne, and its token endpoint on the same host",
 	"agent/service/token.go":      "the token endpoint, over the transport of agent/service/link.go",
-	"agent/otlp/otlp.go":          "the collector, over the transport that it is handed",
+	"internal/otlp/otlp.go":       "the collector, over the transport that it is handed",
 	"agent/cli/telemetry.go":      "the collector, when one is configured",
 	"agent/cli/health.go":         "the probe of health-check, on this machine",
 }

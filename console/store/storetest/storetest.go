@@ -74,6 +74,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"WebhookLimit", testWebhookLimit},
 		{"WebhookDelivery", testWebhookDelivery},
 		{"Hook", testHook},
+		{"Figures", testFigures},
 		{"Due", testDue},
 		{"DueUndoneClaim", testDueUndoneClaim},
 		{"DueConcurrency", testDueConcurrency},

@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
-	"baton/agent/otlp"
+	"baton/internal/otlp"
 )
 
 func TestConfigure(t *testing.T) {

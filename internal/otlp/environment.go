@@ -17,9 +17,9 @@ import (
 type Options struct {
 	Service, Version, Instance string
 
-	Endpoint         string // wins over OTEL_EXPORTER_OTLP_ENDPOINT
-	Insecure         bool   // an endpoint without a scheme is http, not https
-	NoLogs, NoTraces bool
+	Endpoint                    string // wins over OTEL_EXPORTER_OTLP_ENDPOINT
+	Insecure                    bool   // an endpoint without a scheme is http, not https
+	NoLogs, NoMetrics, NoTraces bool
 }
 
 // Configure reads the standard variables of OpenTelemetry from env. Nothing is exported
@@ -85,7 +85,7 @@ func (p *parser) target(signal string) Target {
 	exporter := p.get("OTEL_" + strings.ToUpper(signal) + "_EXPORTER")
 	switch {
 	case strings.EqualFold(p.get("OTEL_SDK_DISABLED"), "true"),
-		signal == "logs" && p.options.NoLogs, signal == "traces" && p.options.NoTraces,
+		signal == "logs" && p.options.NoLogs, signal == "metrics" && p.options.NoMetrics, signal == "traces" && p.options.NoTraces,
 		exporter != "" && !slices.Contains(strings.Split(exporter, ","), "otlp"):
 		return Target{}
 	}

@@ -21,7 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"baton"
-	"baton/agent/otlp"
+	"baton/internal/otlp"
 )
 
 // collector is a fake network with a collector.

@@ -1,6 +1,7 @@
 package otlp
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
@@ -70,12 +71,18 @@ type (
 	span struct {
 		TraceID    string     `json:"traceId"`
 		SpanID     string     `json:"spanId"`
+		Parent     string     `json:"parentSpanId,omitempty"`
 		Name       string     `json:"name"`
 		Kind       int        `json:"kind"`
 		Start      string     `json:"startTimeUnixNano"`
 		End        string     `json:"endTimeUnixNano"`
 		Attributes []keyValue `json:"attributes,omitempty"`
+		Links      []link     `json:"links,omitempty"`
 		Status     status     `json:"status"`
+	}
+	link struct {
+		TraceID string `json:"traceId"`
+		SpanID  string `json:"spanId"`
 	}
 	status struct {
 		Code    int    `json:"code,omitempty"`
@@ -84,9 +91,18 @@ type (
 )
 
 const (
-	cumulative   = 2 // AGGREGATION_TEMPORALITY_CUMULATIVE
-	kindConsumer = 5 // SPAN_KIND_CONSUMER: work from a queue
-	statusError  = 2 // STATUS_CODE_ERROR
+	cumulative  = 2 // AGGREGATION_TEMPORALITY_CUMULATIVE
+	statusError = 2 // STATUS_CODE_ERROR
+)
+
+// Kind is the kind of a span, as the protocol numbers it.
+type Kind int
+
+// The kinds in use. The zero Kind is [Consumer].
+const (
+	InternalWork Kind = 1
+	ServerCall   Kind = 2
+	Consumer     Kind = 5 // work from a queue
 )
 
 // Reading is the current value of one metric. Readings of one name must be adjacent.
@@ -99,12 +115,22 @@ type Reading struct {
 
 // Span is a finished operation.
 type Span struct {
-	Trace      string // name of the trace, from which its id is derived
+	Trace      string  // name of the trace, from which its id is derived
+	Place      Place   // instead of Trace, if the caller makes ids
+	Parent     [8]byte // id of the parent, with Place; zero for none
+	Links      []Place // spans of other traces that belong to it
+	Kind       Kind
 	Name       string
 	Start, End time.Time
 	Attributes map[string]string
 	Failed     bool
 	Error      string // message of a failure
+}
+
+// Place identifies a span.
+type Place struct {
+	Trace [16]byte
+	Span  [8]byte
 }
 
 // Bodies of requests.
@@ -189,21 +215,35 @@ func newMetric(r Reading) metric {
 }
 
 func (s Span) encode() span {
-	var id [8]byte
-	_, _ = rand.Read(id[:]) // never fails
-	out := span{TraceID: traceID(s.Trace), SpanID: hex.EncodeToString(id[:]), Name: s.Name, Kind: kindConsumer,
+	if s.Place == (Place{}) {
+		s.Place.Trace = traceOf(s.Trace)
+		_, _ = rand.Read(s.Place.Span[:]) // never fails
+	}
+	out := span{TraceID: hex.EncodeToString(s.Place.Trace[:]), SpanID: hex.EncodeToString(s.Place.Span[:]), Name: s.Name, Kind: int(cmp.Or(s.Kind, Consumer)),
 		Start: nano(s.Start), End: nano(s.End), Attributes: textAttributes(s.Attributes)}
+	if s.Parent != ([8]byte{}) {
+		out.Parent = hex.EncodeToString(s.Parent[:])
+	}
+	for _, l := range s.Links {
+		out.Links = append(out.Links, link{hex.EncodeToString(l.Trace[:]), hex.EncodeToString(l.Span[:])})
+	}
 	if s.Failed {
 		out.Status = status{statusError, s.Error}
 	}
 	return out
 }
 
-// traceID derives the id of a trace from its name, so that logs and further attempts of a
+// traceOf derives the id of a trace from its name, so that logs and further attempts of a
 // task belong to the same trace.
-func traceID(name string) string {
+func traceOf(name string) (id [16]byte) {
 	h := sha256.Sum256([]byte(name))
-	return hex.EncodeToString(h[:16])
+	copy(id[:], h[:])
+	return id
+}
+
+func traceID(name string) string {
+	id := traceOf(name)
+	return hex.EncodeToString(id[:])
 }
 
 func textAttributes(attributes map[string]string) []keyValue {

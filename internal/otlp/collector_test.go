@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"baton/agent/otlp"
+	"baton/internal/otlp"
 )
 
 // The messages of the protocol, for a strict collector that knows no other fields.
