@@ -69,17 +69,23 @@ func trace(t *testing.T, url string) *course {
 		config.Tracer = tracer
 	})
 	e, u := c.group(adminGroup), c.outsider(adminGroup)
-	ana, officer := c.person("Ana Secretname", u.ID), c.person("Sami", "", console.SecurityOfficer, console.SuperAdministrator)
+	ana, owner, officer := c.person("Ana Secretname", u.ID), c.person("Olga", ""), c.person("Sami", "", console.SecurityOfficer)
 	c.update(func(tx *store.Tx) error {
 		a, err := tx.App(c.app)
 		if err != nil {
 			return err
 		}
-		a.Owners = []console.ID{officer.Person.ID}
-		return tx.ChangeApp(a)
+		a.Owners = []console.ID{owner.Person.ID}
+		if err := tx.ChangeApp(a); err != nil {
+			return err
+		}
+		return tx.SetRoleMap(c.app, console.RoleMap{Priority: console.HighestWins, Roles: []console.AppRole{{Name: "Admin", Admin: true, Entitlements: []console.EntitlementKey{e}}}}, 0)
 	})
 	r, err := c.console.SubmitRequest(t.Context(), ana, govern.NewRequest{App: c.app, Entitlement: e, Why: "a secret reason"})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.decide(owner, r.ID, true); err != nil {
 		t.Fatal(err)
 	}
 	front := telemetry.Observer{Tracer: tracer, Log: slog.New(slog.DiscardHandler), Now: time.Now}.Handler(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
