@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"baton"
-	"baton/internal/otlp"
 	"baton/agent/service"
+	"baton/internal/otlp"
 	"baton/internal/output"
 )
 
