@@ -49,7 +49,7 @@ var EventNouns = []EventNoun{
 		{"ending", "saw that credentials of a connector end soon"}}},
 	{"action", "Actions of connectors", []EventKind{{"run", "ran an action"}, {"dispatched", "took the action"}, {"applied", "reported that the action is done"}, {"unknown", "has not said whether the action is done"}, {"failed", "reported that the action failed"}}},
 	{"app", "Applications", []EventKind{{"added", "added the application"}, {"changed", "changed the application"}, {"removed", "removed the application"}, {"roles-changed", "changed which roles the application has"},
-		{"provisioning-changed", "changed how accounts of the application are made"}, {"managed", "made an application that was found a managed one"}}},
+		{"provisioning-changed", "changed how accounts of the application are made"}, {"seats-changed", "changed the purchased seats of the application"}, {"managed", "made an application that was found a managed one"}}},
 	{"entitlement", "Entitlements", []EventKind{{"alias-changed", "changed the alias of the entitlement"}}},
 	{"account", "Accounts", []EventKind{{"owner-changed", "changed whose account it is"}, {"type-changed", "changed the type of the account"}, {"ready", "saw that the account is there"}}},
 	{"policy", "Policies", []EventKind{{"changed", "changed a policy"}, {"removed", "removed a policy"}}},

@@ -75,6 +75,9 @@ const (
 	CourseLapsed       FindingKind = "course-lapsed"
 	AccountUnmatched   FindingKind = "account-unmatched"
 	ConnectorNotCalled FindingKind = "connector-not-connected"
+	SeatsExceeded      FindingKind = "seats-exceeded"
+	SeatsNear          FindingKind = "seats-nearly-full"
+	SeatsRenewal       FindingKind = "seats-renewal"
 )
 
 // FindingRule describes a kind of findings.
@@ -109,6 +112,9 @@ var findingRules = []FindingRule{
 	{Kind: AccountExcluded, Label: "Account not shown", Many: "created accounts that no sync shows", Act: "See what was done", Path: func(f Finding) string { return appPath("/operations/" + f.Object)(f) }, Tells: true},
 	{Kind: CourseLapsed, Label: "Course missing or lapsed", Many: "holders who lack a required course", Act: "Look at it", Path: accessPath},
 	{Kind: IncompatibleAccess, Label: "Incompatible access", Many: "accounts with incompatible access", Act: "Look at it", Path: accessPath, Tells: true},
+	{Kind: SeatsExceeded, Label: "Seats exceeded", Many: "applications with more seats used than purchased", Act: "Free or purchase seats", Path: appPath("/seats"), Tells: true},
+	{Kind: SeatsRenewal, Label: "Renewal soon", Many: "applications whose seats are renewed soon", Act: "See the seats", Path: appPath("/seats"), Tells: true},
+	{Kind: SeatsNear, Label: "Seats nearly full", Many: "applications with nearly no seat left", Act: "See the seats", Path: appPath("/seats"), Tells: true},
 	{Kind: AccountOrphaned, Label: "Owner left", Many: "accounts whose owner left", Act: "Disable it, or give it an owner", Path: accountPath(""), Tells: true},
 	{Kind: CredentialEnds, Label: "Credential ends", Many: "credentials that end soon", Act: "Rotate", Path: connectorPath("/settings/edit"), OfConnector: true},
 	{Kind: AppWithoutOwner, Label: "Application without owner", Many: "applications without owner", Act: "Choose an owner", Path: appPath(""), Tells: true},

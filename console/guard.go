@@ -21,6 +21,7 @@ const (
 	GuardNobody   Guard = "nobody-to-decide"
 	GuardPolicy   Guard = "policy"
 	GuardRequired Guard = "requirement"
+	GuardSeats    Guard = "seats"
 )
 
 // Refusal is the error of a guard. Its kind is [baton.Refused].
@@ -91,6 +92,9 @@ type Proposal struct {
 	// Unmet is why the person does not meet the requirement of the entitlement, or may not; "" if the
 	// person does, and for what removes access.
 	Unmet string
+	// Seats refuses an account that needs a seat which was not purchased; nil if it needs none. See
+	// [Seats.CheckSeats].
+	Seats error
 	// ByHand means that a person makes the change on a page after seeing the warnings.
 	ByHand          bool
 	ConnectorHeld   bool // the connector's newest sync is held
@@ -126,6 +130,9 @@ func (p Proposal) Check() error {
 	}
 	if !removes && p.Unmet != "" {
 		return notNow(GuardRequired, "Meet the requirement, or let somebody approve an exemption.", "the requirement is not met: %s", p.Unmet)
+	}
+	if !removes && p.Seats != nil {
+		return p.Seats
 	}
 	if removes && p.Fact != nil && p.Fact.Immutable {
 		return refuse(GuardMastered, "Remove it in the application.", "the connector says that it cannot be revoked")

@@ -32,6 +32,10 @@ var products = []govern.Product{
 			"Repeat at the identity provider what you changed with the connector: otherwise its next push takes it away again.",
 		},
 		Support: "Without any admin, only Perplexity can correct the role assignment: contact Perplexity support, which also corrects bills for seats that SCIM added by mistake. https://www.perplexity.ai/help-center/en/articles/11652604-scim-based-user-account-management",
-		Roles:   govern.ProductRoles{Type: "group", MasteredIn: "the identity provider, which pushes it over SCIM"},
-		Notice:  "Perplexity offers SCIM with a Perplexity Enterprise subscription of at least 50 seats, or at least one Enterprise Max user."},
+		Roles: govern.ProductRoles{Type: "group", MasteredIn: "the identity provider, which pushes it over SCIM",
+			Masters:     []string{"Okta", "Microsoft Entra ID", "OneLogin", "Custom SCIM"},
+			MastersNote: "Google Workspace is not supported as an identity provider, because Perplexity only supports just-in-time provisioning (not full SCIM) for Google Workspace: it pushes no groups."},
+		Seats: []govern.SeatThreshold{{Name: "SCIM", Seats: 50, Otherwise: "at least one Enterprise Max user",
+			Sentence: "Perplexity offers SCIM, on which this connector depends, from 50 seats, or with at least one Enterprise Max user. Ask Perplexity before you go below."}},
+		Notice: "Perplexity offers SCIM with a Perplexity Enterprise subscription of at least 50 seats, or at least one Enterprise Max user."},
 }

@@ -91,6 +91,10 @@ var want = map[string][]int{
 	"POST /api/v1/findings/{finding}/action/accept":                       {404, 200, 404, 403, 200},
 	"POST /api/v1/findings/{finding}/action/snooze":                       {404, 200, 404, 403, 200},
 	"POST /api/v1/findings/{finding}/action/reopen":                       {404, 200, 404, 403, 200},
+	"GET /api/v1/apps/{app}/seats":                                        {404, 200, 403, 200},
+	"POST /api/v1/apps/{app}/seats":                                       {404, 200, 403, 403, 400}, // the owner has set them
+	"GET /api/v1/apps/{app}/several-roles":                                {404, 200, 403, 200},
+	"POST /api/v1/apps/{app}/several-roles/action/leave-one":              {404, 400, 403, 403, 400}, // nobody holds several
 	"GET /api/v1/connectors":                                              {200},
 	"GET /api/v1/connectors/{connector}":                                  {404, 200},
 	"POST /api/v1/connectors/{connector}/action/sync":                     {404, 200, 200, 403, 200},
@@ -144,6 +148,8 @@ func (f *fixture) bodies() map[string]string {
 		"POST /api/v1/policies/action/test":                        f.policyQuestion(),
 		"POST /api/v1/findings/{finding}/action/accept":            fmt.Sprintf(`{"until":%q,"reason":"x"}`, f.now.Add(time.Hour).Format(time.RFC3339)),
 		"POST /api/v1/findings/{finding}/action/snooze":            fmt.Sprintf(`{"until":%q}`, f.now.Add(time.Hour).Format(time.RFC3339)),
+		"POST /api/v1/apps/{app}/seats":                            `{"purchased":64,"renewal":"2027-01-31","version":"0"}`,
+		"POST /api/v1/apps/{app}/several-roles/action/leave-one":   `{"accountId":"1","keep":"lowest","why":"x"}`,
 		"POST /api/v1/requirements/action/set":                     fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","needs":[%q]}`, f.app, f.group, string(f.app)+"/"+ingesttest.Member("members")),
 		"POST /api/v1/webhooks":                                    `{"url":"https://example.com/x","events":["*"]}`,
 		"POST /api/v1/webhooks/{webhook}":                          `{"webhook":{"description":"x"}}`,

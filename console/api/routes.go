@@ -70,6 +70,7 @@ const (
 	seeConn        = "see connectors"
 	configureC     = "configure connectors"
 	configureA     = "change the settings of applications"
+	changeAccess   = "remove access by hand"
 	add            = "add connectors or applications"
 	seePeople      = "see people, or be the one"
 	downloadRaw    = "download sync files and exports"
@@ -167,6 +168,10 @@ var routes = []route{
 	{"POST /api/v1/findings/{finding}/action/accept", configure, acceptFindings, takes(acceptFinding)},
 	{"POST /api/v1/findings/{finding}/action/snooze", configure, acceptFindings, takes(snoozeFinding)},
 	{"POST /api/v1/findings/{finding}/action/reopen", configure, acceptFindings, responds(reopenFinding)},
+	{"GET /api/v1/apps/{app}/seats", read, seeAccess, responds(getSeats)},
+	{"POST /api/v1/apps/{app}/seats", configure, configureA, takes(setSeats)},
+	{"GET /api/v1/apps/{app}/several-roles", read, seeAccess, responds(listSeveralRoles)},
+	{"POST /api/v1/apps/{app}/several-roles/action/leave-one", configure, changeAccess, takes(leaveOneRole)},
 	{"GET /api/v1/connectors", read, seeConn, responds(listAllConnectors)},
 	{"GET /api/v1/connectors/{connector}", read, seeConn, responds(getOwnConnector)},
 	{"POST /api/v1/connectors/{connector}/action/sync", configure, configureC, responds(syncConnector)},

@@ -79,6 +79,9 @@ func OpenCatalog(t *store.Tx, r console.Request, now time.Time) (*Catalog, error
 // Moment returns the moment at which the catalogue looks.
 func (c *Catalog) Moment() store.Moment { return c.base.moment }
 
+// Subject returns the person whom the catalogue is for.
+func (c *Catalog) Subject() console.Person { return c.base.Subject }
+
 // Only returns the entitlements that can be asked for; nil if any can, unless its own settings say
 // no.
 func (c *Catalog) Only() ([]console.EntitlementKey, error) {

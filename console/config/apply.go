@@ -214,6 +214,11 @@ func (f *File) applyApps(t *store.Tx) error {
 				return err
 			}
 		}
+		if a.Seats != nil {
+			if err := applySeats(t, app.ID, *a.Seats); err != nil {
+				return err
+			}
+		}
 		if a.AdminEntitlements == nil {
 			continue
 		}

@@ -59,6 +59,7 @@ type App struct {
 	Owners            []string `yaml:"owners"`             // e-mail addresses
 	AdminEntitlements []string `yaml:"admin_entitlements"` // ids as the application's connector reports them
 	MinimumAdmins     *int     `yaml:"minimum_admins"`
+	Seats             *Seats   `yaml:"seats"`
 	// Policies names the policies of the app's entitlements. Missing ones are not changed.
 	Policies AppPolicies `yaml:"policies"`
 }
@@ -251,6 +252,7 @@ func (f *File) check(minInterval time.Duration, bad func(format string, args ...
 			bad("app %s: minimum_admins is %d", a.Name, *a.MinimumAdmins)
 		}
 	}
+	f.checkSeats(bad)
 	if f.Mail != nil {
 		f.checkMail(bad)
 	}

@@ -56,6 +56,9 @@ var kinds = []kind{
 	{kind: console.AccountUnmatched, step: accounts(unmatched), after: store.AccountEvents, people: true, done: lookedAtEvents},
 	{kind: console.IncompatibleAccess, find: incompatible, after: append([]string{"incompatible."}, store.AccountEvents...), people: true},
 	{kind: console.AppWithoutOwner, find: withoutOwner, after: []string{"app."}, people: true},
+	{kind: console.SeatsExceeded, find: seatsExceeded, after: ofSeats},
+	{kind: console.SeatsNear, find: seatsNear, after: ofSeats},
+	{kind: console.SeatsRenewal, find: renewalNear, after: []string{"app.seats-changed"}, every: time.Hour},
 	{kind: console.CredentialEnds, find: endingCredentials, after: []string{"credential.", "connector."}, every: time.Hour},
 }
 
@@ -64,6 +67,9 @@ var kinds = []kind{
 const looking = time.Minute
 
 var ofConnectors = []string{"connector.", "sync.", "credential.", "host."}
+
+// The events after which the use of seats may be different.
+var ofSeats = []string{"app.seats-changed", "sync.applied", "operation.", "connector.continued"}
 
 // Kinds lists the kinds that this package finds.
 func Kinds() (all []console.FindingKind) {

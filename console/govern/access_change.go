@@ -255,7 +255,8 @@ type Consequence struct {
 	Refusal  string
 	Fix      string
 	Warnings []string
-	Back     []string // the entitlements that an account holds again when it is enabled
+	Seat     *console.SeatChange // nil if the seats stay, or nobody typed them in
+	Back     []string            // the entitlements that an account holds again when it is enabled
 	// Decides says who decides before access is removed; nil for other changes.
 	Decides *Deciders
 }
@@ -300,6 +301,11 @@ func (c *Console) consequence(tx *store.Tx, me console.Person, may bool, a conso
 		q.Refusal, q.Fix = refusal.Error(), baton.FixOf(refusal)
 	}
 	q.Warnings = p.Warnings()
+	if e == console.AccountItself {
+		if err := c.seatOfAccount(tx, o, &q); err != nil {
+			return q, err
+		}
+	}
 	if verb == console.Revoke {
 		if err := q.decides(tx, me, a, account, e, c.now()); err != nil {
 			return q, err

@@ -18,6 +18,8 @@ type NewAccountView struct {
 	Exists console.ResourceKey   // the account that the person has already
 	Manual bool                  // the connector makes no accounts: a person does it
 	Warns  []string
+	// Seat holds the effect on the purchased seats; nil if nobody typed seats in.
+	Seat *console.SeatChange
 }
 
 // NewAccount returns the form for the account of the person with an address, filled as the
@@ -50,6 +52,16 @@ func (c *Console) NewAccount(ctx context.Context, caller Caller, app console.ID,
 			return err
 		}
 		v.Warns = p.Warnings()
+		seats, err := c.seatsOf(tx, app)
+		if err != nil {
+			return err
+		}
+		if v.Seat, err = seats.seatsForGrant(tx, o); err != nil {
+			return err
+		}
+		if v.Seat != nil {
+			v.Warns = append(v.Warns, v.Seat.Warnings()...)
+		}
 		plan, ok, err := rpcstore.PlanAccount(tx, s.Connector.ID, s.App, s.Subject, nil)
 		if ok {
 			v.Plan = &plan

@@ -41,6 +41,13 @@ type CatalogRow struct {
 	Pending     *console.Request // that is not closed; nil if there is none
 	// Requirement is whether the person meets the requirement of the entitlement; nil if there is none.
 	Requirement *store.RequirementStatus
+	// RoleUnknown means that the person would hold several roles, and nobody said which counts.
+	RoleUnknown bool
+	// AdminsBefore and AdminsAfter count the administrators, if it gives an administrator role.
+	AdminsBefore, AdminsAfter int
+	// MasteredIn is where it is decided who holds it; "" in the application, or not known.
+	MasteredIn string
+	Seat       *console.SeatChange // nil if it needs none, or nobody typed seats in
 	// Request is the one that gave what they have, and can be extended; "" if none did.
 	Request console.ID
 }
@@ -162,6 +169,7 @@ func (c *Console) catalogApp(tx *store.Tx, a console.App, r console.Request, q C
 	if err != nil {
 		return part, err
 	}
+	effects := catalogEffects{Console: c, tx: tx, app: a, m: m, subject: catalog.Subject()}
 	f := store.EntitlementFilter{Words: q.Search}
 	if f.Only, err = catalog.Only(); err != nil {
 		return part, err
@@ -200,6 +208,9 @@ func (c *Console) catalogApp(tx *store.Tx, a console.App, r console.Request, q C
 					return part, err
 				}
 				row.Requirement = &s
+			}
+			if err := effects.fill(&row, entry.Account); err != nil {
+				return part, err
 			}
 			part.Rows = append(part.Rows, row)
 		}
@@ -240,6 +251,9 @@ func (c *Console) catalogAccount(tx *store.Tx, part *CatalogApp, r console.Reque
 		row.Requirement = &s.Requirement
 	}
 	if err := c.catalogHeld(tx, &row, s.App.ID, s.Account, open); err != nil {
+		return err
+	}
+	if row.Seat, err = c.seatChange(tx, s, r); err != nil {
 		return err
 	}
 	part.Rows = append(part.Rows, row)

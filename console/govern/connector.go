@@ -35,6 +35,8 @@ type Product struct {
 	// administrator any more; Support is who helps then. Both may be empty.
 	Recovery []string
 	Support  string
+	// Seats are the numbers of seats that matter to the supplier.
+	Seats []SeatThreshold
 	// Provisions says that it changes the application where provisioning is switched on.
 	Provisions bool
 	// Open creates a hosted connector from its settings, without network access. nil if the console
@@ -46,6 +48,10 @@ type Product struct {
 type ProductRoles struct {
 	Type       string // of the resources
 	MasteredIn string // where their members are managed
+	// Masters are the identity providers that can be chosen for it; MastersNote is what to know about
+	// them.
+	Masters     []string
+	MastersNote string
 }
 
 // Hostable reports whether the console can run the connector itself.
@@ -55,7 +61,8 @@ func (p Product) Hostable() bool { return p.Open != nil }
 func (p Product) Binary() string { return "baton-" + p.Name }
 
 // Generic is the catalogue entry for any other Baton connector.
-var Generic = Product{Name: "baton", DisplayName: "Baton", Description: "Any Baton connector, run in your own environment"}
+var Generic = Product{Name: "baton", DisplayName: "Baton", Description: "Any Baton connector, run in your own environment",
+	Roles: ProductRoles{Masters: []string{"Okta", "Microsoft Entra ID", "OneLogin", "Google Workspace"}}}
 
 // Catalog returns the products whose name or description contains a text, then Generic.
 func (c *Console) Catalog(search string) []Product {

@@ -27,6 +27,8 @@ type Effect struct {
 	AskedBefore, Approved     int       // earlier requests for the same entitlement
 	Bar                       *console.Bar
 	Warnings                  []string
+	// Seat holds the effect on the purchased seats; nil if there is none, or nobody typed seats in.
+	Seat *console.SeatChange
 	// Requirement is whether the person meets the requirement of the entitlement.
 	Requirement store.RequirementStatus
 	// NewAccount is how an account is made first, for somebody who has none; nil where none is
@@ -47,7 +49,14 @@ func (c *Console) effect(tx *store.Tx, s *approve.Situation, r console.Request) 
 	if err != nil {
 		return Effect{}, err
 	}
-	return consequence(tx, s, r, master, m, c.now())
+	e, err := consequence(tx, s, r, master, m, c.now())
+	if err != nil {
+		return e, err
+	}
+	if e.Seat, err = c.seatChange(tx, s, r); e.Seat != nil {
+		e.Warnings = append(e.Warnings, e.Seat.Warnings()...)
+	}
+	return e, err
 }
 
 // consequence returns the effect of a request.
@@ -76,14 +85,8 @@ func consequence(tx *store.Tx, s *approve.Situation, r console.Request, master s
 		}
 		c.Access, c.AccessState, c.Bar = &a, a.State(now), a.Bar
 		c.AccessUntil, _ = console.Expiry(a.Reasons, a.Bar, now)
-		for _, e := range s.App.Roles.Entitlements() {
-			f, err := tx.Fact(m, e, s.Account.Key)
-			if err != nil {
-				return c, err
-			}
-			if f != nil {
-				held = append(held, e)
-			}
+		if held, err = heldOfRoles(tx, m, s.App.Roles, s.Account.Key); err != nil {
+			return c, err
 		}
 		if err := c.holds(tx, s, m, now); err != nil {
 			return c, err
@@ -152,13 +155,20 @@ func (c *Effect) admins(tx *store.Tx, s *approve.Situation, o console.Operation,
 	if err != nil {
 		return err
 	}
-	c.AdminsBefore = admins.Count()
+	c.AdminsBefore, c.AdminsAfter = admins.Count(), adminsAfter(admins, o, s.Subject, s.Account, after)
+	return nil
+}
+
+// adminsAfter returns how many administrators there are after a change, after which the subject's
+// account holds the entitlements of the role map that are given. account is nil if it is made first.
+func adminsAfter(admins console.Admins, o console.Operation, subject console.Person, account *store.Resource, after []console.EntitlementKey) int {
 	change := o.Change()
 	i := slices.IndexFunc(admins.Holders, func(h console.RoleHolder) bool { return h.Account == o.Account && o.Account != 0 })
+	admins.Holders = slices.Clone(admins.Holders)
 	if i < 0 && o.Verb == console.Grant {
-		h := console.RoleHolder{Account: o.Account, Person: s.Subject.ID, PersonActive: s.Subject.Status == console.PersonActive, Enabled: true, Held: after}
-		if s.Account != nil {
-			h.Kind = s.Account.Account.Kind
+		h := console.RoleHolder{Account: o.Account, Person: subject.ID, PersonActive: subject.Status == console.PersonActive, Enabled: true, Held: after}
+		if account != nil {
+			h.Kind = account.Account.Kind
 		}
 		admins.Holders = append(admins.Holders, h)
 	} else if i >= 0 {
@@ -167,12 +177,10 @@ func (c *Effect) admins(tx *store.Tx, s *approve.Situation, o console.Operation,
 		if o.Entitlement == console.AccountItself {
 			h.Enabled = o.Verb == console.Grant
 		}
-		admins.Holders = slices.Clone(admins.Holders)
 		admins.Holders[i] = h
 	}
 	admins.InFlight = slices.DeleteFunc(slices.Clone(admins.InFlight), func(f console.Change) bool { return f == change })
-	c.AdminsAfter = admins.Count()
-	return nil
+	return admins.Count()
 }
 
 // StepView is a step of a request's plan.

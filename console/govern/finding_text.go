@@ -44,13 +44,19 @@ func (r FindingRow) Sentence() string {
 		}
 		return person + " is to get " + access + ", and the connector does not do it."
 	case console.AccountExcluded:
-		return "The account that was made for " + person + " is in no sync since. Perplexity, for example, leaves out people who are members of another organization: ask the person to leave that one."
+		return "The account that was made for " + person + " is in no sync since. Perplexity, for example, leaves out people who are members of another organization: ask the person to leave that one. The account may use a seat all the same."
 	case console.CourseLapsed:
 		return account + " has " + access + " and lacks what it requires: " + why + "."
 	case console.IncompatibleAccess:
 		return cmp.Or(r.Owner.Name, account) + " has " + access + " and also " + r.Detail["other"] + ", which are declared incompatible: " + why + "."
 	case console.AccountOrphaned:
 		return account + " is enabled, and its owner " + r.Owner.Name + " is " + orphan(r.Owner.Status) + "."
+	case console.SeatsExceeded:
+		return "At least " + r.Detail["used"] + " seats are used or reserved, and " + r.Detail["purchased"] + " are purchased."
+	case console.SeatsNear:
+		return "At least " + r.Detail["used"] + " of " + r.Detail["purchased"] + " purchased seats are used or reserved."
+	case console.SeatsRenewal:
+		return "The contract of " + r.Detail["purchased"] + " seats is renewed on " + r.Detail["renewal"] + ": look before that which seats can be freed."
 	case console.CredentialEnds:
 		return "It works until " + dayOf(r.Detail["ends"]) + ", and there is none that works longer."
 	case console.AppWithoutOwner:

@@ -21,7 +21,11 @@ type ProvisioningView struct {
 	Connectors []AccountConnector
 	// MasteredIn is where the product of a connector says that it is decided who holds what; ""
 	// if none does.
-	MasteredIn   string
+	MasteredIn string
+	// Masters are the identity providers that can be chosen for it; MastersNote is what to know about
+	// them.
+	Masters      []string
+	MastersNote  string
 	MayConfigure bool
 }
 
@@ -93,8 +97,11 @@ func (c *Console) provisioning(tx *store.Tx, me console.Person, a console.App) (
 		row.Disable, row.Enable = actionOf(offer, baton.ActionAccountDisable), actionOf(offer, baton.ActionAccountEnable)
 		v.Connectors = append(v.Connectors, row)
 		if p, err := c.Product(strings.TrimPrefix(con.Product, "baton-")); err == nil && v.MasteredIn == "" {
-			v.MasteredIn = p.Roles.MasteredIn
+			v.MasteredIn, v.Masters, v.MastersNote = p.Roles.MasteredIn, p.Roles.Masters, p.Roles.MastersNote
 		}
+	}
+	if len(v.Masters) == 0 {
+		v.Masters = Generic.Roles.Masters
 	}
 	return v, nil
 }

@@ -108,6 +108,9 @@ func (t *Tx) propose(g Ground, o console.Operation, c Circumstances) (p console.
 		if p.Unmet, err = t.unmet(o); err != nil {
 			return p, err
 		}
+		if p.Seats, err = t.checkSeats(o); err != nil {
+			return p, err
+		}
 	}
 	if o.Account == 0 {
 		return p, nil

@@ -93,7 +93,7 @@ func (c *call) appHead(tab string) (appHead, error) {
 	base, then := "/applications/"+string(c.app()), past(c.at)
 	tabs := []appTab{{"overview", "Overview", base + then}}
 	if console.SeeAccess.Of(c.caller.Person, console.Object{App: &s.App}) {
-		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts" + then}, appTab{"entitlements", "Entitlements", base + "/entitlements" + then}, appTab{"changes", "Changes", base + "/changes"}, appTab{"operations", "Operations", base + "/operations"}, appTab{"settings", "Settings", base + "/settings"}, appTab{"provisioning", "Provisioning", base + "/provisioning"})
+		tabs = append(tabs, appTab{"accounts", "Accounts", base + "/accounts" + then}, appTab{"entitlements", "Entitlements", base + "/entitlements" + then}, appTab{"changes", "Changes", base + "/changes"}, appTab{"operations", "Operations", base + "/operations"}, appTab{"seats", "Seats", base + "/seats"}, appTab{"settings", "Settings", base + "/settings"}, appTab{"provisioning", "Provisioning", base + "/provisioning"})
 	}
 	if c.mayRecover(s.App) {
 		tabs = append(tabs, appTab{"recovery", "Recovery card", base + "/recovery"})
@@ -342,6 +342,7 @@ type entitlementDetail struct {
 	Problem     *problem
 	// Masters are proposed for where it is decided who holds the entitlement.
 	Masters      []string
+	MastersNote  string // what to know about them
 	Master       string // as somebody said of this entitlement
 	MayConfigure bool
 }
@@ -391,7 +392,7 @@ func (c *call) entitlementPage(wrong error) error {
 		if err != nil {
 			return err
 		}
-		d.Master, d.Masters = p.Current.Masters[v.Key], masters
+		d.Master, d.Masters, d.MastersNote = p.Current.Masters[v.Key], p.Masters, p.MastersNote
 	}
 	status := http.StatusOK
 	if wrong != nil {

@@ -41,7 +41,8 @@ const hostileTyped = "<img src=x onerror=alert(1)>\"'&\u202e</td>"
 
 // products are the connectors of the catalogue.
 var products = []govern.Product{{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts and groups, over SCIM", Notice: "It needs 50 seats, or one user of Enterprise Max.",
-	Unseen: "Accounts made outside of SCIM may be missing.", Roles: govern.ProductRoles{Type: "group", MasteredIn: "the identity provider"},
+	Unseen: "Accounts made outside of SCIM may be missing.", Roles: govern.ProductRoles{Type: "group", MasteredIn: "the identity provider", Masters: []string{"Okta"}, MastersNote: "Google Workspace is not supported."},
+	Seats:    []console.SeatThreshold{{Name: "SCIM", Seats: 62, Otherwise: "one Enterprise Max user", Sentence: "Ask Perplexity before you go below."}},
 	Settings: []baton.Setting{{Name: "scim-url", DisplayName: "SCIM endpoint URL", Required: true}, {Name: "provisioning", DisplayName: "Provisioning"}, {Name: "page-size", Advanced: true}}}}
 
 // courses is a product that the console can host.

@@ -11,10 +11,6 @@ import (
 	"baton/console/govern"
 )
 
-// masters are identity providers that are proposed for where access is mastered: those from
-// which Perplexity takes groups.
-var masters = []string{"Okta", "Microsoft Entra ID", "OneLogin"}
-
 type provisioningPage struct {
 	Head appHead
 	govern.ProvisioningView
@@ -22,7 +18,6 @@ type provisioningPage struct {
 	Email   string               // for whom it is tested
 	Tests   []govern.AccountTest
 	Problem *problem
-	Masters []string
 }
 
 // Expression returns what the form shows for a field.
@@ -33,7 +28,7 @@ func (c *call) provisioning() (p provisioningPage, err error) {
 		return p, err
 	}
 	p.ProvisioningView, err = c.console().Provisioning(c.ctx(), c.caller, p.Head.App.ID)
-	p.Entered, p.Masters = p.Current, masters
+	p.Entered = p.Current
 	if emails := c.caller.Person.Emails; len(emails) > 0 {
 		p.Email = emails[0]
 	}

@@ -223,6 +223,10 @@ var want = map[string][]int{
 
 	"GET /applications/{app}/provisioning":                                  {404, 200, 404, 403, 404, 200},
 	"POST /applications/{app}/provisioning":                                 {404, 409, 404, 403, 404, 403, 403, 409}, // an empty form has no version
+	"GET /applications/{app}/seats":                                         {404, 200, 404, 403, 404, 200},
+	"POST /applications/{app}/seats":                                        {404, 400, 404, 403, 404, 403, 403, 400},
+	"GET /applications/{app}/several-roles":                                 {404, 200, 404, 403, 404, 200},
+	"POST /applications/{app}/several-roles":                                {404, 400, 404, 403, 404, 403, 400}, // an empty form
 	"POST /applications/{app}/entitlements/{entitlement}/master":            {404, 303, 404, 403, 404, 403, 403, 303},
 	"GET /applications/{app}/accounts/new":                                  {404, 200, 404, 403, 404, 403, 200},
 	"POST /applications/{app}/accounts/new":                                 {404, 400, 404, 403, 404, 403, 400},

@@ -72,6 +72,21 @@ func (o *office) roles(p console.Priority, minimum int) {
 	})
 }
 
+// seats sets the purchased seats, and the days until the renewal.
+func (o *office) seats(purchased, days int) {
+	o.t.Helper()
+	o.update(func(tx *store.Tx) error {
+		s, err := tx.Seats(o.app)
+		if err != nil {
+			return err
+		}
+		if s.Purchased, s.Renewal = purchased, (time.Time{}); days > 0 {
+			s.Renewal = o.now.Truncate(24*time.Hour).AddDate(0, 0, days)
+		}
+		return tx.SetSeats(s)
+	})
+}
+
 // settle lets the console read all events and do all due work, and counts who is told of findings.
 func (o *office) settle() {
 	o.t.Helper()
@@ -310,6 +325,9 @@ func TestFindings(t *testing.T) {
 				return err
 			})
 		}},
+		{console.SeatsExceeded, func(o *office) { o.seats(3, 0) }, func(o *office) { o.seats(40, 0) }},
+		{console.SeatsNear, func(o *office) { o.seats(5, 0) }, func(o *office) { o.seats(40, 0) }},
+		{console.SeatsRenewal, func(o *office) { o.seats(40, 20) }, func(o *office) { o.seats(40, 40) }},
 		{console.CredentialEnds, func(o *office) {
 			o.update(func(tx *store.Tx) error { return rpcstore.ExpireCredential(tx, "good", o.now.Add(200*time.Hour)) })
 		}, func(o *office) {

@@ -28,6 +28,7 @@ import (
 // them.
 var plainElsewhere = map[string]string{
 	"/people/{person}/identities/remove":                                 "needs a provider; TestProviders of console/web sends it",
+	"/applications/{app}/several-roles":                                  "needs an account with several roles; TestLeaveOneRole of console/web removes one",
 	"/applications/{app}/entitlements/{entitlement}/requirement/confirm": "needs many holders without a course, and their deadlines; TestRequirementPlan of console/approve confirms",
 }
 
@@ -310,6 +311,8 @@ func (p *plain) applications(env map[string]string, dir string) {
 
 	app := p.link("/applications", `^/applications/[0-9A-Za-z]{27}$`, "Perplexity")
 	p.send(app+"/provisioning", "/applications/{app}/provisioning", "", "Save", values{"text": "Sign in with Acme."})
+	p.send(app+"/seats", "/applications/{app}/seats", "", "Save", values{"purchased": "64", "renewal": "2027-01-31"})
+	p.has("of 64")
 	p.send(p.link(app+"/entitlements", `/entitlements/\d+$`, "Engineering"), "/applications/{app}/entitlements/{entitlement}/master", "", "Save", values{"mastered": "Okta"})
 	p.send(app+"/changes", "/applications/{app}/changes", "", "Explain", nil)
 	account := p.link(app+"/accounts", `/accounts/\d+$`, "Enabled")

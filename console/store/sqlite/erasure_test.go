@@ -25,9 +25,9 @@ const (
 	ofThings = `setting.value app.name app.sort_key role_map.roles connector.name connector.product connector.cron connector.zone sync.counts sync.scope resource.type entitlement.id entitlement_version.slug
 		entitlement_version.name entitlement_version.description source_set.sources task.only_host task.host upload.host host.id host.hello provider.label provider.issuer provider.client_id provider.scopes
 		provider.groups_claim provider_group.group_name policy_version.name policy_version.rules request_setting.settings identity.issuer sign_in.next requirement.rule webhook.address webhook.description webhook.why
-		hook.name hook.why hook_message.sender hook_message.type scim_source.name scim_source.error scim_group.name scim_group.name_key scim_group.external_id action_run.name action_run.resource_type review_submission.counts`
+		seats.otherwise hook.name hook.why hook_message.sender hook_message.type scim_source.name scim_source.error scim_group.name scim_group.name_key scim_group.external_id action_run.name action_run.resource_type review_submission.counts`
 	// persons by id, as actors or owners
-	byID = `account_owner.set_by reason.created_by reason.ended_by bar.created_by bar.lifted_by account_kind.set_by explanation.by_actor finding.by_actor action_run.created_by campaign.author review_assignment.by_actor review_item.outcome
+	byID = `account_owner.set_by reason.created_by reason.ended_by bar.created_by bar.lifted_by account_kind.set_by explanation.by_actor finding.by_actor seats.by_actor action_run.created_by campaign.author review_assignment.by_actor review_item.outcome
 		recovery_card.body recovery_card.told_body recovery_copy.body`
 	// written anew by the next check or sync, or kept as long as what they belong to
 	passing = `staged.changes overdue.why request_asked.why requirement_lack.why requirement_lack.refused fact.detail file_chunk.data`

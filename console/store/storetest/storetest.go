@@ -129,6 +129,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Policy", testPolicy},
 		{"Requirement", testRequirement},
 		{"Provisioning", testProvisioning},
+		{"Seats", testSeats},
 		{"Findings", testFindings},
 		{"FindingLook", testFindingLook},
 		{"Campaign", testCampaign},

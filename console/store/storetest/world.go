@@ -104,7 +104,7 @@ func (w *world) sync(minute int, m model) console.SyncNumber {
 	if err := stage(ctx, st, m); err != nil {
 		w.t.Fatal(err)
 	}
-	if err := st.Publish(ctx, by(minute), console.Counts{Facts: int64(len(m.grants))}); err != nil {
+	if err := st.Publish(ctx, by(minute), console.Counts{Accounts: int64(len(m.accounts)), Facts: int64(len(m.grants))}); err != nil {
 		w.t.Fatal(err)
 	}
 	return st.Number
