@@ -9,6 +9,9 @@ type Admins struct {
 	Roles    RoleMap
 	Holders  []RoleHolder
 	InFlight []Change // changes by operations that are queued, dispatched or not yet verified
+	// Others is the number of further people who are administrators for certain, and whom no change
+	// that is checked concerns.
+	Others int
 }
 
 // RoleHolder is an account that holds entitlements of the role map.
@@ -40,7 +43,7 @@ func (a Admins) Count(changes ...Change) int {
 			people[h.Person] = true
 		}
 	}
-	return len(people)
+	return a.Others + len(people)
 }
 
 // maxUncertain limits the changes of one account of which all combinations are tried. An account

@@ -34,6 +34,8 @@ var EventNouns = []EventNoun{
 		{"applied", "reported that the change is made"}, {"unknown", "has not said whether the change is made"}, {"failed", "reported that the change failed"}, {"declined", "refused the change"},
 		{"verified", "saw the change in a later sync"}, {"contradicted", "saw in a later sync that the change is not there"}, {"superseded", "replaced the change by a newer one"},
 		{"cancelled", "cancelled the change"}, {"denied", "was not allowed the change by a guard"}, {"account-named", "learned which account the change is for"}}},
+	{"plan", "Plans to remove access", []EventKind{{"added", "made a plan"}, {"ready", "computed a plan"}, {"draft", "asked to compute a plan again"}, {"stale", "saw that what a plan relies on has changed"}, {"applying", "applied a plan"},
+		{"stopped", "stopped a plan"}, {"verifying", "asked for all changes of a plan"}, {"complete", "saw that all changes of a plan are over"}, {"discarded", "discarded a plan"}}},
 	{"access", "Access that needs somebody", []EventKind{{"came-back", "saw removed access again"}, {"overdue", "saw that the time of access is over, and the access is still there"}, {"drained", "saw that overdue access is gone"}}},
 	{"finding", "Findings", []EventKind{{"appeared", "found something that needs somebody"}, {"accepted", "accepted a finding"}, {"snoozed", "put a finding off"}, {"reopened", "opened a finding again"},
 		{"returned", "saw that the time of an accepted finding is over"}, {"resolved", "saw that the cause of a finding is gone"}}},

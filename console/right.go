@@ -68,6 +68,8 @@ var (
 	// RemoveAccess is the right to remove one access of a person, which a policy may have others
 	// decide.
 	RemoveAccess = Right{Do: "remove this access", AppOwner: true, EntitlementOwner: true, Manager: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+	// SeePlans is the right to see plans to remove access: of all apps in the plan.
+	SeePlans = Right{Do: "see this plan", AppOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
 	// SeeHolders is the right to see who holds one entitlement.
 	SeeHolders = Right{Do: "see who holds this", AppOwner: true, EntitlementOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
 	// GiveBack is the right to give access of a person back early.

@@ -46,6 +46,18 @@ func (p permit) at(connector console.ID) permit {
 	return p
 }
 
+// on returns the permit for a plan, which is that for its app if there is only one.
+func (p permit) on(plan console.ID) permit {
+	p.app = func(tx *store.Tx) (console.ID, error) {
+		apps, err := tx.PlanApps(plan)
+		if err != nil || len(apps) != 1 {
+			return "", err
+		}
+		return apps[0], nil
+	}
+	return p
+}
+
 // check returns a PermissionDenied error if a client lacks the scope.
 func (p permit) check(tx *store.Tx, client *console.Client) error {
 	if client == nil || p.any || client.May(p.scopes...) {
@@ -60,7 +72,7 @@ func (p permit) check(tx *store.Tx, client *console.Client) error {
 			if err != nil {
 				return err
 			}
-			if client.May(console.ScopeConfigureApp(app)) {
+			if app != "" && client.May(console.ScopeConfigureApp(app)) {
 				return nil
 			}
 		}

@@ -58,6 +58,13 @@ var permits = map[string]string{
 	"AskActions":         "configure configure:app",
 	"RunAction":          "configure configure:app",
 	"RemoveAccess":       "configure configure:app",
+	"Plans":              "read configure",
+	"Plan":               "read configure configure:app",
+	"CreatePlan":         "configure configure:app",
+	"ApplyPlan":          "configure configure:app",
+	"RecomputePlan":      "configure configure:app",
+	"DiscardPlan":        "configure configure:app",
+	"StopPlan":           "configure configure:app",
 	"Removal":            "read configure configure:app",
 	"RemoveAccessOf":     "configure configure:app",
 	"EnableAccount":      "configure configure:app",
@@ -262,6 +269,7 @@ type permitFixture struct {
 	app       console.ID
 	connector console.ID
 	finding   console.ID
+	plan      console.ID
 	person    console.ID
 	callers   map[string]Caller
 	now       time.Time
@@ -289,6 +297,11 @@ func newPermitFixture(t *testing.T) *permitFixture {
 		if f.connector, err = tx.AddConnector(console.Connector{App: f.app, Name: "connector"}); err != nil {
 			return err
 		}
+		plan, err := tx.AddPlan(console.RemovalPlan{Cause: console.PlanCause{Kind: console.PlanSelection}, Why: "test"}, f.planRows())
+		if err != nil {
+			return err
+		}
+		f.plan = plan.ID
 		rule, _ := console.AppWithoutOwner.Rule()
 		if _, err := tx.AppearFindings(f.app, rule, []store.FindingCause{{Subject: "owner"}}, store.FindingBatch{}); err != nil {
 			return err
@@ -305,6 +318,10 @@ func newPermitFixture(t *testing.T) *permitFixture {
 		f.callers[s] = f.client(t, scope)
 	}
 	return f
+}
+
+func (f *permitFixture) planRows() []console.PlanRow {
+	return []console.PlanRow{{App: f.app, Account: 1, Entitlement: 1, Do: console.PlanRemove}}
 }
 
 func (f *permitFixture) update(t *testing.T, fn func(*store.Tx) error) {
@@ -348,7 +365,12 @@ func (f *permitFixture) call(name string, caller Caller) (err error) {
 			if strings.HasSuffix(name, "Finding") {
 				id = f.finding
 			}
+			if strings.HasSuffix(name, "Plan") {
+				id = f.plan
+			}
 			arg.SetString(string(id))
+		case arg.Type() == reflect.TypeFor[NewPlan]():
+			arg.Set(reflect.ValueOf(NewPlan{Rows: f.planRows()}))
 		case arg.Kind() == reflect.Struct:
 			if app := arg.FieldByName("App"); app.IsValid() && app.Type() == reflect.TypeFor[console.ID]() {
 				app.SetString(string(f.app))

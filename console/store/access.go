@@ -46,17 +46,7 @@ func (t *Tx) AccessIn(m Moment, app console.ID, account console.ResourceKey, e c
 
 // Accesses is [Tx.AccessIn] for one entitlement and many accounts, whose rows it reads together.
 func (t *Tx) Accesses(m Moment, app console.ID, accounts []console.ResourceKey, e console.EntitlementKey, firstShown console.SyncNumber, now time.Time) (map[console.ResourceKey]console.Access, error) {
-	all := map[console.ResourceKey]console.Access{}
-	if e == console.AccountItself { // the versions of the account are its facts
-		for _, account := range accounts {
-			a, err := t.AccessIn(m, app, account, e, firstShown, now)
-			if err != nil {
-				return nil, err
-			}
-			all[account] = a
-		}
-		return all, nil
-	}
+	all := make(map[console.ResourceKey]console.Access, len(accounts))
 	reasons, err := listOf(t, scanReason, accounts, "SELECT "+reasonColumns+" FROM reason WHERE account IN (keys) AND entitlement = $1 AND app = $2 ORDER BY created, id", e, app)
 	if err != nil {
 		return nil, err
@@ -90,7 +80,7 @@ func (t *Tx) Accesses(m Moment, app console.ID, accounts []console.ResourceKey, 
 		rows[o.Account].operations = append(rows[o.Account].operations, o)
 	}
 	for _, s := range m.Streams {
-		facts, err := t.factHistories(s.Stream, e, accounts)
+		facts, err := t.histories(s, e, accounts)
 		if err != nil {
 			return nil, err
 		}
@@ -163,14 +153,31 @@ func (t *Tx) accessOf(m Moment, rows accessRows, e console.EntitlementKey, first
 // heldIntervals returns the intervals in which an account held an entitlement, oldest first.
 // Adjacent intervals are merged, with the sources of the last one.
 func (t *Tx) heldIntervals(s StreamAt, account console.ResourceKey, e console.EntitlementKey) ([]console.Fact, error) {
-	var history []console.Fact
-	var err error
-	if e != console.AccountItself {
-		history, err = t.FactHistory(s.Stream, e, account)
-	} else {
-		history, err = t.accountHistory(s, account)
+	if e == console.AccountItself {
+		histories, err := t.histories(s, e, []console.ResourceKey{account})
+		return joined(histories[account], s), err
 	}
+	history, err := t.FactHistory(s.Stream, e, account)
 	return joined(history, s), err
+}
+
+// histories returns the facts about an entitlement and accounts. The versions of an account are its
+// facts about [console.AccountItself].
+func (t *Tx) histories(s StreamAt, e console.EntitlementKey, accounts []console.ResourceKey) (map[console.ResourceKey][]console.Fact, error) {
+	if e != console.AccountItself {
+		return t.factHistories(s.Stream, e, accounts)
+	}
+	facts, err := listOf(t, func(r engine.Row) console.Fact {
+		f := console.Fact{Principal: console.ResourceKey(r.Int(3)), From: console.SyncNumber(r.Int(0)), Until: console.SyncNumber(r.Int(1))}
+		if !console.HasAccount(true, console.Status(r.Int(2))) || console.Stream(r.Int(4)) != s.Stream {
+			f.Principal = 0
+		}
+		return f
+	}, accounts, `SELECT v.opened, v.closed, v.status, v.resource, r.stream FROM resource_version v JOIN resource r ON r.key = v.resource
+		WHERE v.resource IN (keys) AND v.opened <= $1 ORDER BY v.opened`, s.Sync)
+	held := grouped(facts, func(f console.Fact) console.ResourceKey { return f.Principal })
+	delete(held, 0)
+	return held, err
 }
 
 // joined merges the adjacent facts of one principal and entitlement up to a sync, oldest first.
@@ -185,19 +192,6 @@ func joined(history []console.Fact, s StreamAt) (all []console.Fact) {
 		all = append(all, f)
 	}
 	return all
-}
-
-// accountHistory returns the intervals in which an account was present and enabled.
-func (t *Tx) accountHistory(s StreamAt, account console.ResourceKey) ([]console.Fact, error) {
-	var held []console.Fact
-	err := t.e.Query(func(r engine.Row) error {
-		if console.HasAccount(true, console.Status(r.Int(2))) {
-			held = append(held, console.Fact{Principal: account, From: console.SyncNumber(r.Int(0)), Until: console.SyncNumber(r.Int(1))})
-		}
-		return nil
-	}, `SELECT v.opened, v.closed, v.status FROM resource_version v JOIN resource r ON r.key = v.resource
-		WHERE v.resource = $1 AND r.stream = $2 AND v.opened <= $3 ORDER BY v.opened`, account, s.Stream, s.Sync)
-	return held, err
 }
 
 // heldAfter reports whether the last sync of a closed interval began after the oldest open reason

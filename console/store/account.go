@@ -198,7 +198,7 @@ func (t *Tx) AccountsRoles(m Moment, roles console.RoleMap, accounts []Resource)
 	for i, r := range accounts {
 		keys[i] = r.Key
 	}
-	held, err := t.heldOf(m.Streams, roles.Entitlements(), keys)
+	held, err := t.HeldOf(m.Streams, roles.Entitlements(), keys)
 	if err != nil {
 		return nil, err
 	}
@@ -214,8 +214,8 @@ func (t *Tx) AccountsRoles(m Moment, roles console.RoleMap, accounts []Resource)
 	return all, nil
 }
 
-// heldOf returns which of the given entitlements accounts hold, in the given order.
-func (t *Tx) heldOf(streams []StreamAt, entitlements []console.EntitlementKey, accounts []console.ResourceKey) (map[console.ResourceKey][]console.EntitlementKey, error) {
+// HeldOf returns which of the given entitlements accounts hold, in the given order.
+func (t *Tx) HeldOf(streams []StreamAt, entitlements []console.EntitlementKey, accounts []console.ResourceKey) (map[console.ResourceKey][]console.EntitlementKey, error) {
 	held := map[console.ResourceKey][]console.EntitlementKey{}
 	tuples := make([][]int64, len(accounts))
 	for i, a := range accounts {
@@ -408,4 +408,19 @@ func (t *Tx) MatchedAccounts(stream console.Stream) ([]console.ResourceKey, erro
 	return list(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) },
 		`SELECT o.account FROM account_owner o JOIN resource r ON r.key = o.account
 		WHERE r.stream = $1 AND o.until_at IS NULL AND o.how = $2 AND o.person IS NOT NULL ORDER BY o.account`, stream, OwnerMatched)
+}
+
+// CountEnabled returns the number of enabled accounts at a moment: the seats in use, as far as the
+// connectors of the app show them.
+func (t *Tx) CountEnabled(m Moment) (n int, err error) {
+	for _, s := range m.Streams {
+		some, err := get(t, func(r engine.Row) int { return int(r.Int(0)) }, "accounts", `SELECT count(*) FROM lookup l CROSS JOIN resource_version v
+			WHERE l.stream = $1 AND l.list = $2 AND v.resource = l.key AND v.opened = l.opened AND v.opened <= $3 AND v.closed > $3 AND v.status NOT IN ($4, $5)`,
+			s.Stream, listAccounts, s.Sync, int(console.StatusDisabled), int(console.StatusDeleted))
+		if err != nil {
+			return 0, err
+		}
+		n += some
+	}
+	return n, nil
 }

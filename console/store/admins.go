@@ -90,7 +90,7 @@ func (t *Tx) addHolders(a *console.Admins, m Moment, s StreamAt, principals []co
 			accounts = append(accounts, key)
 		}
 	}
-	held, err := t.heldOf([]StreamAt{s}, a.Roles.Entitlements(), accounts)
+	held, err := t.HeldOf([]StreamAt{s}, a.Roles.Entitlements(), accounts)
 	if err != nil {
 		return err
 	}

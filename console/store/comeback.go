@@ -10,11 +10,27 @@ import (
 // last granted it: each one came back, or nobody would propose to remove it again. Where the
 // sync after a removal shows the opposite, it came back before that.
 func (t *Tx) comeBacks(account console.ResourceKey, e console.EntitlementKey) (int, error) {
-	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "operation", `SELECT count(*) FROM operation
-		WHERE account = $1 AND entitlement = $2 AND verb = $3 AND state IN ($4, $7)
-		AND created > COALESCE((SELECT max(created) FROM reason WHERE account = $1 AND entitlement = $2), 0)
-		AND created > COALESCE((SELECT max(created) FROM operation WHERE account = $1 AND entitlement = $2 AND verb = $5 AND state IN ($6, $4)), 0)`,
-		account, e, console.Revoke, console.Verified, console.Grant, console.Applied, console.Contradicted)
+	counts, err := t.comeBacksOf([]console.ResourceKey{account}, e)
+	return counts[account], err
+}
+
+// comeBacksOf is [Tx.comeBacks] for many accounts.
+func (t *Tx) comeBacksOf(accounts []console.ResourceKey, e console.EntitlementKey) (map[console.ResourceKey]int, error) {
+	type count struct {
+		account console.ResourceKey
+		n       int
+	}
+	rows, err := listOf(t, func(r engine.Row) count { return count{console.ResourceKey(r.Int(0)), int(r.Int(1))} }, accounts, `SELECT o.account, count(*) FROM operation o
+		WHERE o.account IN (keys) AND o.entitlement = $1 AND o.verb = $2 AND o.state IN ($3, $6)
+		AND o.created > COALESCE((SELECT max(r.created) FROM reason r WHERE r.account = o.account AND r.entitlement = $1), 0)
+		AND o.created > COALESCE((SELECT max(g.created) FROM operation g WHERE g.account = o.account AND g.entitlement = $1 AND g.verb = $4 AND g.state IN ($5, $3)), 0)
+		GROUP BY o.account`,
+		e, console.Revoke, console.Verified, console.Grant, console.Applied, console.Contradicted)
+	counts := make(map[console.ResourceKey]int, len(rows))
+	for _, c := range rows {
+		counts[c.account] = c.n
+	}
+	return counts, err
 }
 
 // CameBack is access that the console had removed, and that a sync shows again.
@@ -86,6 +102,9 @@ func (t *Tx) TellCameBack(b CameBack) error {
 		data["stop"], data["fix"] = b.Stop.Error(), baton.FixOf(b.Stop)
 	}
 	o := b.Operation
+	if err := t.markCameBack(o); err != nil {
+		return err
+	}
 	return t.event(console.Event{Kind: cameBack, App: o.App, Connector: o.Connector, Person: o.Person, Account: o.Account, Entitlement: o.Entitlement, Object: string(o.ID)}, data)
 }
 

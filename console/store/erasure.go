@@ -459,6 +459,8 @@ var erasedTables = []textTable{
 	{"campaign", "id", "", []string{"name", "settings", "staged", "why"}},
 	{"review_item", "campaign", "number", []string{"shown", "detail"}},
 	{"review_assignment", "campaign || ' ' || reviewer", "item", []string{"note", "ended_why"}},
+	{"plan", "id", "", []string{"title", "why"}},
+	{"plan_row", "plan", "place", []string{"said"}},
 	{"webhook_delivery", "id", "", []string{"answer", "detail"}},
 }
 

@@ -52,6 +52,9 @@ func (t *Tx) moveOperation(o console.Operation, to console.OperationState, data 
 	if err := t.missedExpiry(o); err != nil {
 		return err
 	}
+	if err := t.planMoved(o); err != nil {
+		return err
+	}
 	if !from.Alive() || to.Alive() || to == console.Superseded {
 		return nil
 	}

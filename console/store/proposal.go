@@ -148,6 +148,66 @@ func (t *Tx) propose(g Ground, o console.Operation, c Circumstances) (p console.
 	return p, err
 }
 
+// ForeseeGround is [Tx.Ground] without the lock, for [Tx.ForeseeRemovals].
+func (t *Tx) ForeseeGround(app console.App, connector console.ID) (*Ground, error) {
+	g, err := t.ground(app, connector)
+	return &g, err
+}
+
+// Held reports whether the newest sync of the connector is held.
+func (g *Ground) Held() bool { return g.held }
+
+// ForeseeRemovals is [Tx.Foresee] for removals of one entitlement from many accounts of a connector,
+// whose rows it reads together. accesses are those of the accounts, and shown are the accounts that the
+// head shows. It does not read who is an administrator: the caller sets that.
+func (t *Tx) ForeseeRemovals(g *Ground, e console.EntitlementKey, accounts []console.ResourceKey, accesses map[console.ResourceKey]console.Access, shown map[console.ResourceKey]bool) (map[console.ResourceKey]console.Proposal, error) {
+	all := make(map[console.ResourceKey]console.Proposal, len(accounts))
+	master, err := t.masterOf(g, e)
+	if err != nil {
+		return nil, err
+	}
+	facts := map[console.ResourceKey]*console.Fact{}
+	if e != console.AccountItself {
+		histories, err := t.factHistories(g.stream.Stream, e, accounts)
+		if err != nil {
+			return nil, err
+		}
+		for account, history := range histories {
+			for _, f := range history {
+				if f.Visible(g.stream.Sync) {
+					facts[account] = &f
+				}
+			}
+		}
+	}
+	back, err := t.comeBacksOf(accounts, e)
+	if err != nil {
+		return nil, err
+	}
+	for _, account := range accounts {
+		p := console.Proposal{Change: console.Change{Account: account, Entitlement: e, Verb: console.Revoke}, Bar: accesses[account].Bar, Fact: facts[account],
+			MasteredBy: master, ComeBacks: back[account], ConnectorPaused: g.connector.Paused, ConnectorHeld: g.held}
+		if p.Fact == nil && !shown[account] {
+			if p.Missing, err = t.Missing(account); err != nil {
+				return nil, err
+			}
+		}
+		all[account] = p
+	}
+	return all, nil
+}
+
+// masterOf returns where it is decided who holds an entitlement; "" in the app, or if nobody knows.
+func (t *Tx) masterOf(g *Ground, e console.EntitlementKey) (string, error) {
+	if e == console.AccountItself {
+		return "", nil
+	}
+	if where, known := g.provisioning.MasterOf(e); known {
+		return where, nil
+	}
+	return t.masteredBy(g.connector, e)
+}
+
 // DenyOperation appends the event of a change that a guard refused.
 func (t *Tx) DenyOperation(o console.Operation, refusal error) error {
 	data := map[string]any{"verb": o.Verb, "cause": o.Cause.Kind, "ref": o.Cause.Ref, "why": refusal.Error()}

@@ -468,5 +468,8 @@ func (t *Tx) CloseRequest(r console.Request, outcome console.Outcome, why string
 	if _, err := t.ChangeRequest(r, string(outcome), map[string]any{"why": why}); err != nil {
 		return err
 	}
+	if err := t.planAnswered(r); err != nil {
+		return err
+	}
 	return t.AddEntry(console.RequestEntry{Request: r.ID, Kind: console.EntryClosed, Round: r.Round, Text: why})
 }

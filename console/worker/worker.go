@@ -113,6 +113,7 @@ func (w *Worker) kinds() []kind {
 		{name: console.DueRequest, batch: 20, do: w.advance},
 		{name: console.DueRecheck, batch: 1, do: w.recheck},
 		{name: console.DueRequirement, batch: 1, do: w.requirement},
+		{name: console.DuePlan, batch: 1, do: w.plan},
 		{name: SweepKind, batch: 1, do: w.sweep},
 		{name: console.DueErasure, batch: 1, do: func(ctx context.Context, d store.Due) error { return w.Store.EraseFrom(ctx, w.by(), d) }},
 		{name: console.DueSyslog, batch: 1, do: w.syslog},

@@ -118,6 +118,8 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"AccountOwner", testAccountOwner},
 		{"AccountKind", testAccountKind},
 		{"Admins", testAdmins},
+		{"RemovalPlan", testRemovalPlan},
+		{"PlanAsked", testPlanAsked},
 		{"Operation", testOperation},
 		{"OperationGuards", testOperationGuards},
 		{"OperationRace", testOperationRace},
