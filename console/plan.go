@@ -299,8 +299,13 @@ func (p RemovalPlan) HeadLine(rows int) []byte {
 }
 
 // Line returns the line of a row, with everything that the row relies on: JSON, without an end of line.
+// It stays the same when the row is carried out.
 func (r PlanRow) Line() []byte {
-	return planJSON(planLine{r.App, r.Account, r.Entitlement, r.Do, r.Ref, r.State, r.Facts})
+	state := RowPlanned
+	if r.State == RowBlocked || r.State == RowGone {
+		state = r.State
+	}
+	return planJSON(planLine{r.App, r.Account, r.Entitlement, r.Do, r.Ref, state, r.Facts})
 }
 
 func planJSON(v any) []byte {

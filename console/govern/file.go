@@ -66,6 +66,7 @@ type Export struct {
 	What      string     // "accounts"
 	App       console.ID // its app; "" if it has none
 	Connector console.ID // its connector, instead of an app
+	Plan      console.ID // the plan whose rows it is, instead of an app
 	Filter    string     // the filter, as text for the event
 	Format    string     // "csv"
 }
@@ -79,6 +80,8 @@ func (c *Console) Export(ctx context.Context, caller Caller, e Export) error {
 		permit = permit.in(e.App)
 	case e.Connector != "":
 		permit = permit.at(e.Connector)
+	case e.Plan != "":
+		permit = permit.on(e.Plan)
 	}
 	return c.change(ctx, caller, permit, func(tx *store.Tx, me console.Person) (err error) {
 		event := console.Event{Kind: "list.exported", App: e.App, Connector: e.Connector, Object: e.What}
@@ -89,6 +92,8 @@ func (c *Console) Export(ctx context.Context, caller Caller, e Export) error {
 			var a console.App
 			_, a, err = seeConnector(tx, me, e.Connector, console.SeeRawFiles)
 			event.App = a.ID
+		case e.Plan != "":
+			_, _, err = seePlan(tx, me, e.Plan)
 		default:
 			err = console.SeeRawFiles.Check(me, console.Object{})
 		}

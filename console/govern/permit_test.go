@@ -65,6 +65,9 @@ var permits = map[string]string{
 	"RecomputePlan":      "configure configure:app",
 	"DiscardPlan":        "configure configure:app",
 	"StopPlan":           "configure configure:app",
+	"PlanLines":          "read configure configure:app",
+	"PlanVersion":        "",
+	"MayPlanLeaving":     "read configure",
 	"Removal":            "read configure configure:app",
 	"RemoveAccessOf":     "configure configure:app",
 	"EnableAccount":      "configure configure:app",
@@ -365,7 +368,7 @@ func (f *permitFixture) call(name string, caller Caller) (err error) {
 			if strings.HasSuffix(name, "Finding") {
 				id = f.finding
 			}
-			if strings.HasSuffix(name, "Plan") {
+			if strings.HasSuffix(name, "Plan") || strings.HasPrefix(name, "Plan") {
 				id = f.plan
 			}
 			arg.SetString(string(id))

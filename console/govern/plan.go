@@ -18,7 +18,11 @@ type NewPlan struct {
 	Title string // "": what the cause says
 	Why   string
 	Cap   int // 0: none
-	Rows  []console.PlanRow
+	// Rows may be empty if the cause says what they are: [console.PlanUnexplained] with Changes,
+	// [console.PlanBothRoles] with Keep, and [console.PlanLeaving].
+	Rows    []console.PlanRow
+	Changes ChangesQuery // from when to when access was gained; the app is the cause's Ref
+	Keep    string       // the role that accounts with several roles of the app keep
 }
 
 // maxPlanTitle limits the title of a plan, in characters.
@@ -32,6 +36,11 @@ const computedAtOnce = 500
 // somebody applies the plan. Campaigns make their plans with [store.Tx.AddPlan], because reviewers have
 // decided about the rows.
 func (c *Console) CreatePlan(ctx context.Context, caller Caller, n NewPlan) (id console.ID, err error) {
+	if len(n.Rows) == 0 && n.Cause.Kind != console.PlanSelection {
+		if n.Rows, err = c.planRowsOf(ctx, caller, n); err != nil {
+			return "", err
+		}
+	}
 	permit := configuring
 	if len(n.Rows) > 0 && !slices.ContainsFunc(n.Rows, func(r console.PlanRow) bool { return r.App != n.Rows[0].App }) {
 		permit = permit.in(n.Rows[0].App)

@@ -1,7 +1,10 @@
 package govern
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"time"
 
 	"baton"
@@ -137,6 +140,66 @@ func (c *Console) planRows(tx *store.Tx, me console.Person, v PlanView, rows []c
 	}
 	return all, nil
 }
+
+// PlanLines passes on the lines of a plan, whose hash is that of the plan. They are an export.
+func (c *Console) PlanLines(ctx context.Context, caller Caller, id console.ID, write func(lines []byte) error) error {
+	if err := c.Export(ctx, caller, Export{What: "lines of the plan " + string(id), Plan: id, Format: "jsonl"}); err != nil {
+		return err
+	}
+	var p console.RemovalPlan
+	for after, more := 0, true; more; {
+		var lines bytes.Buffer
+		err := c.read(ctx, caller, reading.on(id), func(tx *store.Tx, me console.Person) (err error) {
+			lines.Reset()
+			if p, _, err = seePlan(tx, me, id); err != nil {
+				return err
+			}
+			if after == 0 {
+				lines.Write(append(p.HeadLine(p.Rows), '\n'))
+			}
+			rows, err := tx.PlanRows(id, store.PlanRowFilter{}, after, store.PageSize)
+			for _, r := range rows {
+				lines.Write(append(r.Line(), '\n'))
+				after = r.Place
+			}
+			more = len(rows) == store.PageSize
+			return err
+		})
+		if err == nil {
+			err = write(lines.Bytes())
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PlanVersion returns the version of a plan: its state, and what became of its rows.
+func (c *Console) PlanVersion(ctx context.Context, caller Caller, id console.ID) (v Version, err error) {
+	err = c.look(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		p, _, err := seePlan(tx, me, id)
+		if err != nil {
+			return err
+		}
+		results, err := tx.CountPlanResults(id)
+		v = planVersion(p, results)
+		return err
+	})
+	return v, err
+}
+
+func planVersion(p console.RemovalPlan, results map[console.PlanResult]int) Version {
+	h := sha256.New()
+	fmt.Fprintln(h, p.ID, p.Version)
+	for _, r := range console.PlanResults() {
+		fmt.Fprintln(h, r, results[r])
+	}
+	return versionOf(h)
+}
+
+// Live returns the version of the page.
+func (v PlanView) Live() Version { return planVersion(v.RemovalPlan, v.Results) }
 
 // appNow returns an app and its current moment.
 func appNow(tx *store.Tx, id console.ID) (console.App, store.Moment, error) {
