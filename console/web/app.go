@@ -149,6 +149,7 @@ type accountsList struct {
 	Held   []choice // effective roles
 	// MayCreate says that the caller may make accounts by hand.
 	MayCreate bool
+	MayPlan   bool // the listed accounts have several roles, and the person may remove some
 }
 
 type choice struct {
@@ -220,6 +221,7 @@ func accountsPage(c *call) error {
 	if l.Page.Next != nil {
 		l.Next = c.nextPath(cursor(*l.Page.Next))
 	}
+	l.MayPlan = l.MayCreate && l.Query.Filter == govern.SeveralRoles && len(l.Page.Rows) > 0
 	l.CSV = c.csvPath(console.Object{App: &h.App})
 	return c.page("accounts", "Accounts of "+h.App.Name, l)
 }
@@ -345,6 +347,7 @@ type entitlementDetail struct {
 	MastersNote  string // what to know about them
 	Master       string // as somebody said of this entitlement
 	MayConfigure bool
+	MayPlan      bool // the person may remove it from the holders
 }
 
 func entitlementPage(c *call) error {
@@ -384,6 +387,7 @@ func (c *call) entitlementPage(wrong error) error {
 		d.NextHolders = c.nextPath(cursor(*v.Next))
 	}
 	d.CSV = c.csvPath(console.Object{App: &h.App})
+	d.MayPlan = console.ChangeAccess.Of(c.caller.Person, console.Object{App: &h.App})
 	if d.Actions, err = c.console().EntitlementActions(c.ctx(), c.caller, h.App.ID, v.Key); err != nil {
 		return err
 	}

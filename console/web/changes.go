@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -171,6 +172,11 @@ func explainChange(c *call) error {
 		path += "?" + back.Encode()
 	}
 	return c.redirect(path)
+}
+
+// MayPlan reports whether one of the changes can be removed.
+func (l changesList) MayPlan() bool {
+	return slices.ContainsFunc(l.Page.Lines, func(line govern.ChangeLine) bool { return line.MayRemove })
 }
 
 // Narrowed reports whether a filter is set.

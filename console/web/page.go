@@ -90,7 +90,7 @@ func navigation(me console.Person, at string) []navSection {
 		{"Integrations", []navLink{{Label: "Connectors", Path: "/connectors"}}},
 	}
 	if console.SeeAccess.Of(me, console.Object{}) {
-		sections[1].Links = append(sections[1].Links, navLink{Label: "Findings", Path: "/findings"}, navLink{Label: "Changes", Path: "/changes"})
+		sections[1].Links = append(sections[1].Links, navLink{Label: "Findings", Path: "/findings"}, navLink{Label: "Changes", Path: "/changes"}, navLink{Label: "Plans", Path: "/plans"})
 	}
 	if console.SeeAccess.Of(me, console.Object{}) {
 		sections[1].Links = append(sections[1].Links, navLink{Label: "Requirements", Path: "/requirements"})
@@ -209,6 +209,10 @@ var functions = template.FuncMap{
 	"weblink":     webLink,
 	"change":      changeWords,
 	"findingchip": findingChip,
+	"planchip":    planChip,
+	"planresult":  planResultChip,
+	"plandoes":    planDoes,
+	"planrow":     planRow,
 	"rest":        func(all, told int) int { return max(all-told, 0) },
 	"digest":      digest,
 	"syncwords":   syncWords,

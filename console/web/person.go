@@ -53,6 +53,7 @@ type personDetail struct {
 	Invitation string
 	Mailed     string // address to which the invitation was mailed
 	Expires    time.Time
+	MayPlan    bool // the caller may remove something of the person
 }
 
 type roleChoice struct {
@@ -69,6 +70,9 @@ func (c *call) person() (personDetail, error) {
 	}
 	if err == nil {
 		d.Erasure, err = c.console().ErasureOf(c.ctx(), c.caller, v.ID)
+	}
+	if err == nil && c.at.IsZero() && !d.Self {
+		d.MayPlan, err = c.console().MayPlanLeaving(c.ctx(), c.caller, v)
 	}
 	return d, err
 }

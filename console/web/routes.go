@@ -120,6 +120,16 @@ var routes = []route{
 	{"POST /findings/{finding}/snooze", signedIn, snoozeFinding},
 	{"POST /findings/{finding}/reopen", signedIn, reopenFinding},
 
+	{"GET /plans", signedIn, plansPage},
+	{"POST /plans", signedIn, createPlan},
+	{"GET /plans/{plan}", signedIn, planPage},
+	{"GET /plans/{plan}/lines", signedIn, planLines},
+	{"POST /plans/{plan}/apply", signedIn, applyPlan},
+	{"POST /plans/{plan}/compute", signedIn, recomputePlan},
+	{"POST /plans/{plan}/discard", signedIn, discardPlan},
+	{"POST /plans/{plan}/stop", signedIn, stopPlan},
+	{"GET /live/plans/{plan}", signedIn, planLive},
+
 	{"GET /changes", signedIn, ofHistory(changesPage)},
 	{"GET /applications/{app}/changes", signedIn, ofHistory(changesPage)},
 	{"POST /applications/{app}/changes", signedIn, explainChange},

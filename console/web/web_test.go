@@ -117,6 +117,15 @@ var want = map[string][]int{
 	"GET /applications/{app}/recovery":                {404, 200, 404, 403, 404, 200},
 	"POST /applications/{app}/recovery/printed":       {404, 303, 404, 403, 404, 303},
 	"GET /findings":                                   {200},
+	"GET /plans":                                      {200},
+	"POST /plans":                                     {400},
+	"GET /plans/{plan}":                               {404, 200, 404, 404, 404, 200, 200, 200},
+	"GET /plans/{plan}/lines":                         {404, 200, 404, 404, 404, 200, 200, 200},
+	"GET /live/plans/{plan}":                          {404, 200, 404, 404, 404, 200, 200, 200},
+	"POST /plans/{plan}/apply":                        {404, 400, 404, 404, 404, 400, 400, 400}, // without a hash
+	"POST /plans/{plan}/compute":                      {404, 303, 404, 404, 404, 403, 409, 409}, // the owner discards it
+	"POST /plans/{plan}/discard":                      {404, 303, 404, 404, 404, 403, 409, 409},
+	"POST /plans/{plan}/stop":                         {404, 400, 404, 404, 404, 403, 400, 400},
 	"POST /findings/{finding}/accept":                 {404, 400, 404, 404, 404, 403, 400, 400},
 	"POST /findings/{finding}/snooze":                 {404, 400, 404, 404, 404, 403, 400, 400},
 	"POST /findings/{finding}/reopen":                 {404, 303, 404, 404, 404, 403, 303, 303},
@@ -280,7 +289,7 @@ func TestWhoMay(t *testing.T) {
 		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{operation}", "x", "{action}", "x", "{provider}", "x",
 		"{request}", string(asked.ID), "{step}", string(asked.Plan.Steps[0].ID), "{number}", "1", "{policy}", "standard", "{change}", "x", "{exemption}", "x",
 		"{credential}", string(made.ID),
-		"{mail}", "x", "{finding}", string(f.appears(console.AccountUnmatched, console.FindingAbout{})),
+		"{mail}", "x", "{plan}", string(f.plans(account)), "{finding}", string(f.appears(console.AccountUnmatched, console.FindingAbout{})),
 		"{person}", string(f.addPerson("victim")))
 	forms := map[string]url.Values{"POST /people/{person}/status": {"status": {"active"}}}
 	for i, role := range roles {
