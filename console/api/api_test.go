@@ -86,6 +86,15 @@ var want = map[string][]int{
 	"GET /api/v1/grants":                                                  {404, 200, 403, 200},
 	"GET /api/v1/changes":                                                 {404, 200, 403, 200},
 	"POST /api/v1/search/events":                                          {200},
+	"GET /api/v1/plans":                                                   {200},
+	"POST /api/v1/plans":                                                  {403, 200, 403, 403, 200},
+	"GET /api/v1/plans/{plan}":                                            {404, 200, 404, 200},
+	"GET /api/v1/plans/{plan}/rows":                                       {404, 200, 404, 200},
+	"GET /api/v1/plans/{plan}/lines":                                      {404, 200, 404, 200},
+	"POST /api/v1/plans/{plan}/action/apply":                              {404, 400, 404, 403, 400}, // another hash
+	"POST /api/v1/plans/{plan}/action/compute":                            {404, 200, 404, 403, 400}, // the owner discards it
+	"POST /api/v1/plans/{plan}/action/stop":                               {404, 400, 404, 403, 400},
+	"POST /api/v1/plans/{plan}/action/discard":                            {404, 200, 404, 403, 400},
 	"GET /api/v1/findings":                                                {200},
 	"GET /api/v1/findings/{finding}":                                      {404, 200, 404, 200},
 	"POST /api/v1/findings/{finding}/action/accept":                       {404, 200, 404, 403, 200},
@@ -151,6 +160,9 @@ func (f *fixture) bodies() map[string]string {
 		"POST /api/v1/apps/{app}/seats":                            `{"purchased":64,"renewal":"2027-01-31","version":"0"}`,
 		"POST /api/v1/apps/{app}/several-roles/action/leave-one":   `{"accountId":"1","keep":"lowest","why":"x"}`,
 		"POST /api/v1/requirements/action/set":                     fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","needs":[%q]}`, f.app, f.group, string(f.app)+"/"+ingesttest.Member("members")),
+		"POST /api/v1/plans":                                       fmt.Sprintf(`{"reason":"x","rows":[{"appId":%q,"accountId":"%d","appEntitlementId":"0"}]}`, f.app, f.account),
+		"POST /api/v1/plans/{plan}/action/apply":                   fmt.Sprintf(`{"hash":"%064d"}`, 0),
+		"POST /api/v1/plans/{plan}/action/stop":                    `{"reason":"x"}`,
 		"POST /api/v1/webhooks":                                    `{"url":"https://example.com/x","events":["*"]}`,
 		"POST /api/v1/webhooks/{webhook}":                          `{"webhook":{"description":"x"}}`,
 		"POST /api/v1/webhooks/{webhook}/action/replay":            `{"since":"2026-11-29T12:00:00Z"}`,
@@ -163,7 +175,7 @@ func (f *fixture) bodies() map[string]string {
 // path fills in a route's path.
 func (f *fixture) path(pattern string) string {
 	path := strings.NewReplacer("{webhook}", string(f.webhook), "{hook}", string(f.hook), "{delivery}", "x", "{app}", string(f.app), "{connector}", string(f.connector), "{user}", string(f.people["auditor"]), "{account}", fmt.Sprint(f.account),
-		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{policy}", "standard", "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task), "{finding}", string(f.finding)).Replace(pattern)
+		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{policy}", "standard", "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task), "{finding}", string(f.finding), "{plan}", string(f.plan)).Replace(pattern)
 	switch {
 	case strings.HasSuffix(pattern, "/webhooks/{webhook}/action/delete"):
 		path = "/api/v1/webhooks/" + string(f.spareWebhook) + "/action/delete"

@@ -20,6 +20,7 @@ import (
 	"baton/console/govern"
 	"baton/console/ingest"
 	"baton/console/ingest/ingesttest"
+	"baton/console/plan"
 	"baton/console/rpc"
 	"baton/console/store"
 	"baton/console/store/rpcstore"
@@ -65,6 +66,7 @@ type fixture struct {
 	task           int64                  // number of a request of user for group
 	step           string                 // of that request
 	finding        console.ID             // of the app
+	plan           console.ID             // to disable the account
 	closing        int64                  // number of another one
 	account        console.ResourceKey    // of user
 	clientID       string                 // of a credential of the connector
@@ -174,6 +176,13 @@ func newFixture(t testing.TB) *fixture {
 		}
 		return tx.SetAccountOwner(account.Key, f.people["user"], store.OwnerMatched)
 	})
+	f.update(func(tx *store.Tx) error {
+		p, err := tx.AddPlan(console.RemovalPlan{Cause: console.PlanCause{Kind: console.PlanSelection}, Title: "Selected " + hostile, Why: "x " + hostile},
+			[]console.PlanRow{{App: f.app, Account: f.account, Do: console.PlanRemove}, {App: f.app, Account: f.account, Entitlement: f.member, Do: console.PlanRemove}})
+		f.plan = p.ID
+		return err
+	})
+	f.check(plan.Compute(context.Background(), f.store, console.By{At: noon, Actor: console.Console}, f.plan))
 	return f
 }
 

@@ -67,6 +67,8 @@ const (
 	seeAccess      = "see who has access, or hold it"
 	seeFindings    = "see who has access, or see the connector"
 	acceptFindings = "accept and snooze findings"
+	seePlans       = "see who has access in all applications of the plan, or have made it"
+	removeAccess   = "remove each access of the plan"
 	seeConn        = "see connectors"
 	configureC     = "configure connectors"
 	configureA     = "change the settings of applications"
@@ -198,6 +200,15 @@ var routes = []route{
 	{"POST /api/v1/hooks/{hook}/action/rotate", configureAll, manageWebhooks, responds(rotateHook)},
 	{"POST /api/v1/hooks/{hook}/action/delete", configureAll, manageWebhooks, responds(deleteHook)},
 	{"GET /api/v1/syncs", read, seeConn, responds(listSyncs).with("connector_id", "page_size", "page_token")},
+	{"GET /api/v1/plans", readAll, seePlans, responds(listPlans).with("open", "page_size", "page_token")},
+	{"POST /api/v1/plans", configure, removeAccess, takes(createPlan)},
+	{"GET /api/v1/plans/{plan}", read, seePlans, responds(getPlan)},
+	{"GET /api/v1/plans/{plan}/rows", read, seePlans, responds(listPlanRows).with("result", "app_id", "user_id", "page_size", "page_token")},
+	{"GET /api/v1/plans/{plan}/lines", read, seePlans, writes(planLines)},
+	{"POST /api/v1/plans/{plan}/action/apply", configure, removeAccess, takes(applyPlan)},
+	{"POST /api/v1/plans/{plan}/action/compute", configure, removeAccess, responds(recomputePlan)},
+	{"POST /api/v1/plans/{plan}/action/stop", configure, removeAccess, takes(stopPlan)},
+	{"POST /api/v1/plans/{plan}/action/discard", configure, removeAccess, responds(discardPlan)},
 	{"GET /api/v1/requirements", readAll, seeAccess, responds(listRequirements)},
 	{"POST /api/v1/requirements/action/set", configure, configureA, takes(setRequirement)},
 	{"GET /api/v1/syncs/{sync}", read, seeConn, responds(getSync)},

@@ -29,6 +29,7 @@ import (
 var plainElsewhere = map[string]string{
 	"/people/{person}/identities/remove":                                 "needs a provider; TestProviders of console/web sends it",
 	"/applications/{app}/several-roles":                                  "needs an account with several roles; TestLeaveOneRole of console/web removes one",
+	"/plans/{plan}/stop":                                                 "a plan of the demo is carried out in a moment; TestPlanPages of console/web stops one",
 	"/applications/{app}/entitlements/{entitlement}/requirement/confirm": "needs many holders without a course, and their deadlines; TestRequirementPlan of console/approve confirms",
 }
 
@@ -244,7 +245,7 @@ func TestFormsWithoutScripts(t *testing.T) {
 	p.client = p.another(env["ADMIN_LOGIN"])
 	p.be("sets up everything")
 	for _, part := range []func(*plain, map[string]string, string){
-		(*plain).connectors, (*plain).applications, (*plain).requirements, (*plain).operations, (*plain).settings, (*plain).people, (*plain).findings, (*plain).requests, (*plain).sessions} {
+		(*plain).connectors, (*plain).applications, (*plain).requirements, (*plain).operations, (*plain).settings, (*plain).people, (*plain).findings, (*plain).plans, (*plain).requests, (*plain).sessions} {
 		part(p, env, dir)
 	}
 	p.firstRun(dir)
@@ -405,6 +406,21 @@ func (p *plain) findings(map[string]string, string) {
 	p.send("/findings?kind=account-unmatched", "/findings/{finding}/accept", "", "", values{"until": time.Now().UTC().AddDate(0, 1, 0).Format("2006-01-02"), "why": "moves next month"})
 	p.open0("/findings?kind=account-unmatched&state=accepted")
 	p.has("moves next month")
+}
+
+// plans makes plans from the holders of an entitlement, computes one again and applies it, and discards
+// another.
+func (p *plain) plans(map[string]string, string) {
+	app := p.link("/applications", `^/applications/[0-9A-Za-z]{27}$`, "Perplexity")
+	holders := p.link(app+"/entitlements", `/entitlements/\d+$`, "Engineering")
+	for _, last := range []string{"discard", "apply"} {
+		p.send(holders, "/plans", "", "Plan to remove it", values{"row": "*", "why": "the project is over"})
+		p.has("Consequence", "Who loses what")
+		p.send("", "/plans/{plan}/compute", "", "", nil)
+		p.send("", "/plans/{plan}/"+last, "", "", nil)
+	}
+	p.open0("/plans")
+	p.has("Discarded")
 }
 
 // webhooks adds and changes webhooks, one of which has a receiver.

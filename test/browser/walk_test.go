@@ -56,6 +56,7 @@ var noPage = map[string]string{
 	"/live/connectors":             "no page",
 	"/live/connectors/{connector}": "no page",
 	"/live/requests/{request}":     "no page",
+	"/live/plans/{plan}":           "no page",
 	"/requests/{request}":          "TestRequest has it",
 	"/task/{number}":               "leads to a request",
 	"/setup":                       "of a new console; TestPeople has it",
@@ -149,6 +150,7 @@ func TestEveryPage(t *testing.T) {
 	b.until("a sync shows the hostile names", `fetch(document.querySelector(".head a[href^='/applications/']").getAttribute("href") + "/accounts?search=hostile0").then((r) => r.text()).then((s) => s.includes("hostile0@"))`)
 
 	connector, app := b.actions(), b.operation()
+	b.plan("PPLX_Admins member", "reorganised")
 	b.webhooks()
 	b.pushes()
 	moment := time.Now().UTC().Format("2006-01-02T15:04:05") // of the pages as of the past
