@@ -38,8 +38,8 @@ func TestPlan(t *testing.T) {
 	t.Parallel()
 	dir := programs(t)
 	file := filepath.Join(t.TempDir(), "demo.env")
-	origin := start(t, "Everything is there.", dir, "baton-console", nil, "demo", "--env-file", file)
-	b := newBrowser(t, origin)
+	start(t, "Everything is there.", dir, "baton-console", nil, "demo", "--env-file", file)
+	b := newBrowser(t, envFile(t, file)["CONSOLE_URL"])
 	b.quick = true
 	b.as("sets up everything")
 
