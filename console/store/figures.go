@@ -3,6 +3,7 @@ package store
 import (
 	"time"
 
+	"baton"
 	"baton/console"
 	"baton/console/store/internal/engine"
 )
@@ -111,7 +112,10 @@ const lastHeadSent = "audit.head-sent"
 // LastHeadSent returns when a signed head of the chain last left; zero if none did.
 func (t *Tx) LastHeadSent() (when time.Time, err error) {
 	b, err := t.Setting(lastHeadSent)
-	if err == nil && b != nil {
+	if baton.KindOf(err) == baton.NotFound {
+		return when, nil
+	}
+	if err == nil {
 		decode(b, &when)
 	}
 	return when, err

@@ -35,6 +35,13 @@ func testFigures(t *testing.T, db Database) {
 	if last.Name != "operation dispatched" || last.Place.Trace != spans[0].Place.Trace || !last.Start.Equal(at(3)) || !last.End.Equal(at(5)) || last.Attributes["task_id"] != "task-1" {
 		t.Errorf("the dispatch is the span %+v", last)
 	}
+	view(t, s, func(tx *store.Tx) error {
+		sent, err := tx.LastHeadSent()
+		if !sent.IsZero() {
+			t.Errorf("a head left at %v, although none did", sent)
+		}
+		return err
+	})
 	update(t, s, by(4), func(tx *store.Tx) error {
 		for i, ref := range []string{"a", "b", "c"} {
 			if err := tx.SetDue("kind", ref, at(4+10*i), nil); err != nil {
