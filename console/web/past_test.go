@@ -70,7 +70,7 @@ func TestAsOf(t *testing.T) {
 	base, at := "/applications/"+string(f.app), "?at="+then.Format("2006-01-02T15:04:05Z")
 	super := f.as("super")
 	link := regexp.MustCompile(`href="(/(?:applications|people)[^"]*)"`)
-	ofNow := regexp.MustCompile(`/(history|operations|settings|provisioning|requests|unmanaged|changes|requirement|recovery)|accounts/\d+/entitlements`)
+	ofNow := regexp.MustCompile(`/(history|operations|settings|provisioning|seats|requests|unmanaged|changes|requirement|recovery)|accounts/\d+/entitlements`)
 	check := func(path string, texts ...string) answer {
 		t.Helper()
 		page := super.get(path + at)
