@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,7 +30,7 @@ func CardOf(a App, admins Admins) CardContent {
 	}
 	slices.Sort(c.Owners)
 	slices.Sort(c.Groups)
-	slices.SortFunc(c.Admins, func(x, y CardAdmin) int { return cmp.Compare(x.Account, y.Account) })
+	slices.SortFunc(c.Admins, func(x, y CardAdmin) int { return slices.Compare([]ResourceKey{x.Account}, []ResourceKey{y.Account}) })
 	return c
 }
 
