@@ -17,7 +17,9 @@ type Right struct {
 	// EntitlementOwner means that the owners of the entitlement have it.
 	EntitlementOwner bool
 	Manager          bool // the manager of the person has it
-	Self             bool // the person itself has it
+	// CampaignOwner means that the owners of the campaign have it, if they are Campaign Administrators.
+	CampaignOwner bool
+	Self          bool // the person itself has it
 }
 
 // The rights to see something.
@@ -62,6 +64,16 @@ var (
 	ChangeRoles   = Right{Do: "change the roles of people", Roles: []ConsoleRole{SuperAdministrator}}
 )
 
+// The rights of reviews. Reviewers see and decide the items that they are asked about without a right.
+var (
+	SeeCampaigns = Right{Do: "see this review", CampaignOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+	AddCampaigns = Right{Do: "make reviews", Roles: []ConsoleRole{CampaignAdministrator, SuperAdministrator}}
+	RunCampaigns = Right{Do: "run this review", CampaignOwner: true, Roles: []ConsoleRole{SuperAdministrator}}
+	// DeclareIncompatible is the right to declare two entitlements of an app incompatible, and to end that.
+	DeclareIncompatible = Right{Do: "declare entitlements incompatible", Roles: []ConsoleRole{CampaignAdministrator, SecurityOfficer, SuperAdministrator}}
+	SeeIncompatible     = Right{Do: "see which entitlements are incompatible", Roles: []ConsoleRole{CampaignAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
+)
+
 // The rights to change access manually.
 var (
 	ChangeAccess = Right{Do: "remove access, and make, enable or disable accounts, by hand", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
@@ -89,6 +101,7 @@ type Object struct {
 	Person    *Person
 	// EntitlementOwners own the entitlement.
 	EntitlementOwners []ID
+	Campaign          *Campaign
 }
 
 // Of reports whether a person has the right for an object.
@@ -99,6 +112,7 @@ func (r Right) Of(p Person, o Object) bool {
 		r.AppOwner && o.App != nil && owns(o.App.Owners) ||
 		r.EntitlementOwner && owns(o.EntitlementOwners) ||
 		r.ConnectorOwner && o.Connector != nil && owns(o.Connector.Owners) ||
+		r.CampaignOwner && o.Campaign != nil && slices.Contains(p.Roles, CampaignAdministrator) && owns(o.Campaign.Owners) ||
 		r.Manager && o.Person != nil && o.Person.Manager != "" && o.Person.Manager == me ||
 		r.Self && o.Person != nil && o.Person.Canonical() == me
 }
@@ -131,6 +145,9 @@ func (r Right) holders(o Object) string {
 	}
 	if r.ConnectorOwner && o.Connector != nil {
 		owners = append(owners, "the connector")
+	}
+	if r.CampaignOwner && o.Campaign != nil {
+		owners = append(owners, "the review as a Campaign Administrator")
 	}
 	if len(owners) > 0 {
 		s += ", or to own " + orList(owners)

@@ -87,6 +87,35 @@ const (
 	decideAsked    = "be asked to decide"
 	cancels        = "have asked, or cancel requests of others"
 	asker          = "have asked, or be whose access it is"
+	readAudit           = "read every event of the audit log"
+	seeEvents           = "everybody, of what they did, what concerns them and what they look after"
+	self                = "everybody, of themselves"
+	nobody              = "nobody"
+	seeAccess           = "see who has access, or hold it"
+	seeFindings         = "see who has access, or see the connector"
+	acceptFindings      = "accept and snooze findings"
+	seeConn             = "see connectors"
+	configureC          = "configure connectors"
+	configureA          = "change the settings of applications"
+	add                 = "add connectors or applications"
+	seePeople           = "see people, or be the one"
+	downloadRaw         = "download sync files and exports"
+	judge               = "apply or discard held syncs"
+	seePolicies         = "see policies"
+	seePolicy           = "see policies, the application and the person"
+	managePolicies      = "change policies"
+	seeSettings         = "see the settings"
+	manageWebhooks      = "manage webhooks"
+	askFor              = "ask for access, of themselves or their reports"
+	seeTasks            = "see requests, or be one of their people"
+	decideAsked         = "be asked to decide"
+	cancels             = "have asked, or cancel requests of others"
+	seeCampaigns        = "see the review, or be one of its reviewers"
+	addCampaigns        = "make reviews"
+	runCampaigns        = "run the review"
+	seeIncompatible     = "see which entitlements are incompatible"
+	declareIncompatible = "declare entitlements incompatible"
+	asker               = "have asked, or be whose access it is"
 )
 
 // ownToken is the call that authenticates its callers itself.
@@ -209,6 +238,29 @@ var routes = []route{
 	{"POST /api/v1/plans/{plan}/action/compute", configure, removeAccess, responds(recomputePlan)},
 	{"POST /api/v1/plans/{plan}/action/stop", configure, removeAccess, takes(stopPlan)},
 	{"POST /api/v1/plans/{plan}/action/discard", configure, removeAccess, responds(discardPlan)},
+	{"GET /api/v1/campaigns", readTasks, seeCampaigns, responds(listCampaigns).with("state", "mine", "page_size", "page_token")},
+	{"POST /api/v1/campaigns", configureAll, addCampaigns, takes(createCampaign)},
+	{"POST /api/v1/campaigns/action/preview", configureAll, addCampaigns, takes(previewCampaign)},
+	{"GET /api/v1/campaigns/{campaign}", readTasks, seeCampaigns, responds(getCampaign)},
+	{"POST /api/v1/campaigns/{campaign}", configureAll, runCampaigns, takes(updateCampaign)},
+	{"POST /api/v1/campaigns/{campaign}/action/prepare", configureAll, runCampaigns, takes(prepareCampaign)},
+	{"POST /api/v1/campaigns/{campaign}/action/reset", configureAll, runCampaigns, responds(resetCampaign)},
+	{"POST /api/v1/campaigns/{campaign}/action/start", configureAll, runCampaigns, responds(startCampaign)},
+	{"POST /api/v1/campaigns/{campaign}/action/close", configureAll, runCampaigns, responds(closeCampaign)},
+	{"POST /api/v1/campaigns/{campaign}/action/cancel", configureAll, runCampaigns, takes(cancelCampaign)},
+	{"POST /api/v1/campaigns/{campaign}/action/sample", configureAll, runCampaigns, takes(sampleCampaign)},
+	{"GET /api/v1/campaigns/{campaign}/items", readTasks, seeCampaigns, responds(listReviewItems).with("mine", "pending", "submitted", "by_person", "app_id", "entitlement_id", "user_id", "app_user_id", "undecided", "admins", "gone", "unassigned", "sampled", "outcome", "result", "page_size", "page_token")},
+	{"GET /api/v1/campaigns/{campaign}/items/{item}", readTasks, seeCampaigns, responds(getReviewItem)},
+	{"GET /api/v1/campaigns/{campaign}/submissions", readTasks, seeCampaigns, responds(listSubmissions).with("page_size", "page_token")},
+	{"POST /api/v1/campaigns/{campaign}/action/decide", decide, decideAsked, takes(decideReview)},
+	{"POST /api/v1/campaigns/{campaign}/action/bulk", decide, decideAsked, takes(bulkReview)},
+	{"POST /api/v1/campaigns/{campaign}/action/withdraw", decide, decideAsked, takes(withdrawReview)},
+	{"POST /api/v1/campaigns/{campaign}/action/submit", decide, decideAsked, responds(submitReview)},
+	{"POST /api/v1/campaigns/{campaign}/action/reassign", decide, decideAsked, takes(reassignReview)},
+	{"POST /api/v1/campaigns/{campaign}/action/escalate", decide, decideAsked, takes(escalateReview)},
+	{"GET /api/v1/incompatible", readAll, seeIncompatible, responds(listIncompatible)},
+	{"POST /api/v1/incompatible", configureAll, declareIncompatible, takes(createIncompatible)},
+	{"POST /api/v1/incompatible/{pair}/action/end", configureAll, declareIncompatible, takes(endIncompatible)},
 	{"GET /api/v1/requirements", readAll, seeAccess, responds(listRequirements)},
 	{"POST /api/v1/requirements/action/set", configure, configureA, takes(setRequirement)},
 	{"GET /api/v1/syncs/{sync}", read, seeConn, responds(getSync)},

@@ -114,6 +114,7 @@ func (w *Worker) kinds() []kind {
 		{name: console.DueRecheck, batch: 1, do: w.recheck},
 		{name: console.DueRequirement, batch: 1, do: w.requirement},
 		{name: console.DuePlan, batch: 1, do: w.plan},
+		{name: console.DueCampaign, batch: 1, do: w.campaign},
 		{name: SweepKind, batch: 1, do: w.sweep},
 		{name: console.DueErasure, batch: 1, do: func(ctx context.Context, d store.Due) error { return w.Store.EraseFrom(ctx, w.by(), d) }},
 		{name: console.DueSyslog, batch: 1, do: w.syslog},

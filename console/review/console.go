@@ -1,0 +1,64 @@
+package review
+
+import (
+	"baton/console"
+	"baton/console/store"
+)
+
+// consoleName is the name of the console among the applications of a review.
+const consoleName = "This console"
+
+// readConsole adds the roles, owners and credentials of the console itself.
+func (p *population) readConsole() error {
+	all, err := p.tx.ConsoleAccesses(p.now)
+	if err != nil {
+		return err
+	}
+	source := console.PopulationSource{AppName: consoleName, ConnectorName: consoleName, Began: p.now, Excluded: map[string]int{}}
+	for _, a := range all {
+		person, err := p.people.get(a.Person)
+		if err != nil {
+			return err
+		}
+		c := console.ReviewCandidate{Admin: a.Kind == console.ReviewRole && a.Object == string(console.SuperAdministrator), Account: true, Person: person, State: console.StateExplained, Permanent: true}
+		scope := console.ReviewScope{Admins: p.settings.Scope.Admins, People: p.settings.Scope.People, Managers: p.settings.Scope.Managers, Departments: p.settings.Scope.Departments}
+		if why := scope.Excludes(c, p.now); why != "" {
+			source.Excluded[why]++
+			continue
+		}
+		i := item{person: person}
+		i.Kind, i.Object, i.Person, i.Admin = a.Kind, a.Object, person.ID, c.Admin
+		i.Shown = console.ReviewShown{AppName: consoleName, EntitlementName: a.Name, AccountName: person.Name, PersonName: person.Name, Department: person.Department, PersonStatus: person.Status, Admin: c.Admin, Since: a.Since}
+		if person.Service {
+			i.Shown.Kind = console.AccountService
+		}
+		p.items = append(p.items, i)
+		source.Items++
+	}
+	p.staged.Sources = append(p.staged.Sources, source)
+	return nil
+}
+
+// stillThere reports whether what an item reviews is still there.
+func stillThere(tx *store.Tx, i console.ReviewItem, consoles map[string]bool, moments map[console.ID]store.Moment) (bool, error) {
+	if i.Kind != console.ReviewAccess {
+		return consoles[consoleKey(i.Kind, i.Person, i.Object)], nil
+	}
+	m, known := moments[i.App]
+	if !known {
+		return true, nil
+	}
+	if i.Entitlement == console.AccountItself {
+		on, err := tx.Resource(m, i.Account)
+		if notFound(err) {
+			return false, nil
+		}
+		return err == nil && console.HasAccount(true, on.Status), err
+	}
+	f, err := tx.Fact(m, i.Entitlement, i.Account)
+	return f != nil, err
+}
+
+func consoleKey(kind console.ReviewKind, person console.ID, object string) string {
+	return string(kind) + " " + string(person) + " " + object
+}

@@ -1,0 +1,143 @@
+package review
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// stageBatch is the number of items that are written in one transaction, so that staging blocks
+// others only briefly.
+const stageBatch = 2000
+
+// Prepare begins to freeze the population of a draft. Sources that do not pass the accuracy gate are
+// Refused, unless override says why that is all right.
+func Prepare(tx *store.Tx, id console.ID, override string) (console.Campaign, error) {
+	c, err := tx.LockCampaign(id)
+	if err != nil {
+		return c, err
+	}
+	now := tx.By().At
+	sources, err := Gate(tx, c.Scope, now)
+	if err != nil {
+		return c, err
+	}
+	problems := console.Gate(sources, c.MaxAge, now)
+	move := store.CampaignMove{To: console.CampaignPreparing}
+	if len(problems) > 0 {
+		if override == "" {
+			return c, baton.Errorf(baton.Refused, "%d sources are not accurate enough: %s", len(problems), problems[0]).WithFix("Sync them, or say why the review may start without that.")
+		}
+		move.Staged = &console.Population{Override: &console.GateOverride{Person: tx.By().Actor.Person(), Why: override, At: now, Problems: problems}}
+		move.Data = map[string]any{"override": override, "problems": problems}
+	}
+	return tx.MoveCampaign(id, move)
+}
+
+// Stage freezes the population of a campaign that is being prepared: it reads it in one transaction,
+// and writes it in several. If it was interrupted, it begins again. extend extends the lease of the
+// caller.
+func Stage(ctx context.Context, s *store.Store, by console.By, id console.ID, extend func() error) error {
+	var p population
+	var digest console.Hash
+	err := s.View(ctx, func(tx *store.Tx) error {
+		c, err := tx.Campaign(id)
+		if err != nil {
+			return err
+		}
+		p = population{tx: tx, now: by.At, settings: c.CampaignSettings, people: people{tx: tx}}
+		if err := p.read(); err != nil {
+			return err
+		}
+		if c.Staged != nil {
+			p.staged.Override = c.Staged.Override
+		}
+		return p.assign()
+	})
+	if err == nil && len(p.items) == 0 {
+		err = baton.Errorf(baton.Refused, "nothing is in the scope").WithFix("Widen the scope.")
+	}
+	if err != nil {
+		return failed(ctx, s, by, id, err)
+	}
+	digest = p.number()
+	if err := s.Update(ctx, by, func(tx *store.Tx) error { return tx.ClearReview(id) }); err != nil {
+		return err
+	}
+	for batch := range slices.Chunk(p.items, stageBatch) {
+		if err := extend(); err != nil {
+			return err
+		}
+		rows := make([]store.NewItem, len(batch))
+		for i := range batch {
+			rows[i] = batch[i].NewItem
+		}
+		if err := s.Update(ctx, by, func(tx *store.Tx) error { return tx.AddReviewItems(id, rows) }); err != nil {
+			return err
+		}
+	}
+	p.staged.Digest = digest
+	return s.Update(ctx, by, func(tx *store.Tx) error {
+		rows := make([]store.NewItem, len(p.items))
+		for i := range p.items {
+			rows[i] = p.items[i].NewItem
+		}
+		if err := tx.CountPopulation(id, rows); err != nil {
+			return err
+		}
+		for _, source := range p.staged.Sources {
+			if source.File == "" {
+				continue
+			}
+			if err := tx.KeepFile(source.File, "campaign "+string(id)); err != nil && baton.KindOf(err) != baton.Refused {
+				return err
+			}
+		}
+		_, err := tx.MoveCampaign(id, store.CampaignMove{To: console.CampaignStaged, Staged: &p.staged,
+			Data: map[string]any{"items": p.staged.Items, "digest": p.staged.Digest, "sources": len(p.staged.Sources), "unassigned": p.staged.Unassigned}})
+		return err
+	})
+}
+
+// failed sends a campaign whose population cannot be frozen back to the draft, if trying again does
+// not help.
+func failed(ctx context.Context, s *store.Store, by console.By, id console.ID, err error) error {
+	switch baton.KindOf(err) {
+	case baton.Refused, baton.Invalid, baton.NotFound:
+		return s.Update(ctx, by, func(tx *store.Tx) error {
+			_, e := tx.MoveCampaign(id, store.CampaignMove{To: console.CampaignDraft, Why: err.Error(), Data: map[string]any{"why": err.Error()}})
+			return e
+		})
+	}
+	return err
+}
+
+// assign finds the reviewers of all items.
+func (p *population) assign() error {
+	a := newAssigner(&p.people, p.settings)
+	for n := range p.items {
+		i := &p.items[n]
+		asked, err := a.of(i.app, i.person, i.Entitlement, i.former)
+		if err != nil {
+			return err
+		}
+		if i.Asked = asked; len(asked) == 0 {
+			p.staged.Unassigned++
+		}
+	}
+	return nil
+}
+
+// Start lets the reviewers decide.
+func Start(tx *store.Tx, id console.ID) (console.Campaign, error) {
+	c, err := tx.LockCampaign(id)
+	if err != nil {
+		return c, err
+	}
+	ends := tx.By().At.Add(time.Duration(c.Lasts))
+	return tx.MoveCampaign(id, store.CampaignMove{To: console.CampaignRunning, Ends: ends, Data: map[string]any{"ends": ends.UTC(), "items": c.Staged.Items}})
+}
