@@ -271,7 +271,7 @@ type bulkReviewRequest struct {
 }
 
 func bulkReview(c *call, r bulkReviewRequest) (*decidedResponse, error) {
-	b := govern.Bulk{Choice: console.ReviewChoice(r.Choice), Note: r.Note, Seconds: r.Seconds, Expect: r.Expect, Typed: r.Typed, Skip: r.Skip, DryRun: r.DryRun,
+	b := govern.ReviewBulk{Choice: console.ReviewChoice(r.Choice), Note: r.Note, Seconds: r.Seconds, Expect: r.Expect, Typed: r.Typed, Skip: r.Skip, DryRun: r.DryRun,
 		Filter: store.ReviewerFilter{ItemFilter: store.ItemFilter{App: console.ID(r.AppID), Person: console.ID(r.UserID)}}}
 	if r.EntitlementID != "" {
 		n, err := strconv.ParseInt(r.EntitlementID, 10, 64)

@@ -211,8 +211,8 @@ func (c *Console) DecideReview(ctx context.Context, caller Caller, id console.ID
 	return d, err
 }
 
-// Bulk is one decision about all undecided items of a filter.
-type Bulk struct {
+// ReviewBulk is one decision about all undecided items of a filter.
+type ReviewBulk struct {
 	Filter  store.ReviewerFilter // Reviewer, Submitted and Pending do not matter
 	Choice  console.ReviewChoice
 	Until   time.Time
@@ -226,7 +226,7 @@ type Bulk struct {
 }
 
 // DecideReviewBulk makes one decision about all undecided items of the caller that pass a filter.
-func (c *Console) DecideReviewBulk(ctx context.Context, caller Caller, id console.ID, b Bulk) (d Decided, err error) {
+func (c *Console) DecideReviewBulk(ctx context.Context, caller Caller, id console.ID, b ReviewBulk) (d Decided, err error) {
 	do := func(tx *store.Tx, me console.Person) error {
 		d = Decided{}
 		campaign, _, err := seeCampaign(tx, me, id)
@@ -268,7 +268,8 @@ func (c *Console) DecideReviewBulk(ctx context.Context, caller Caller, id consol
 		return err
 	}
 	if b.DryRun {
-		return d, c.read(ctx, caller, deciding, do)
+		err = c.read(ctx, caller, deciding, do)
+		return d, err
 	}
 	err = c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
 		if _, err := tx.HoldCampaign(id); err != nil {

@@ -271,12 +271,12 @@ func TestKeepUntil(t *testing.T) {
 func TestManyRemovals(t *testing.T) {
 	w := newWorld(t, openSQLite(t))
 	id := w.started()
-	d, err := w.DecideReviewBulk(ctx, w.callers["own"], id, govern.Bulk{Choice: console.ChooseAcknowledge, DryRun: true})
+	d, err := w.DecideReviewBulk(ctx, w.callers["own"], id, govern.ReviewBulk{Choice: console.ChooseAcknowledge, DryRun: true})
 	w.check(err)
 	if d.Made != 0 || len(d.Blocked) != 5 {
 		t.Errorf("blockers of each row: %+v", d)
 	}
-	_, err = w.DecideReviewBulk(ctx, w.callers["own"], id, govern.Bulk{Choice: console.ChooseKeep, Expect: 4})
+	_, err = w.DecideReviewBulk(ctx, w.callers["own"], id, govern.ReviewBulk{Choice: console.ChooseKeep, Expect: 4})
 	wantKind(t, "another number than was shown", err, baton.Refused)
 	var many []review.Choice
 	for n := range 26 {

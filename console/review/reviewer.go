@@ -164,7 +164,7 @@ func (a *assigner) entitlementOwners(app console.ID, e console.EntitlementKey) (
 	if err != nil || len(versions) == 0 {
 		return nil, err
 	}
-	active, err := a.people.active(versions[0].Owners)
+	active, err := a.people.active(versions[0].Settings.Owners)
 	if err == nil {
 		a.owners[key] = active
 	}

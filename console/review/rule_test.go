@@ -125,7 +125,7 @@ func testRuleR7(t *testing.T, w *world) {
 			}
 		}
 	}
-	d, err := w.DecideReviewBulk(ctx, w.callers["dan"], id, govern.Bulk{Choice: console.ChooseKeep})
+	d, err := w.DecideReviewBulk(ctx, w.callers["dan"], id, govern.ReviewBulk{Choice: console.ChooseKeep})
 	w.check(err)
 	if d.Made != 4 { // all but the two of dan
 		t.Errorf("in bulk: %+v", d)
@@ -232,7 +232,7 @@ func TestRuleR12(t *testing.T) {
 	if n != 1 || strings.Contains(last, string(w.id("mgr"))) || !strings.Contains(last, string(w.id("own"))) {
 		t.Errorf("%d reminders: %s", n, last)
 	}
-	d, err := w.DecideReviewBulk(ctx, w.callers["own"], id, govern.Bulk{Choice: console.ChooseKeep})
+	d, err := w.DecideReviewBulk(ctx, w.callers["own"], id, govern.ReviewBulk{Choice: console.ChooseKeep})
 	w.check(err)
 	if d.Made == 0 {
 		t.Error("nothing to decide")
@@ -247,7 +247,7 @@ func TestRuleR12(t *testing.T) {
 			}
 		}
 	}
-	if _, err := w.DecideReviewBulk(ctx, w.callers["so"], id, govern.Bulk{Choice: console.ChooseKeep, Expect: len(rest)}); len(rest) > 0 {
+	if _, err := w.DecideReviewBulk(ctx, w.callers["so"], id, govern.ReviewBulk{Choice: console.ChooseKeep, Expect: len(rest)}); len(rest) > 0 {
 		w.check(err)
 		_, err = w.SubmitReview(ctx, w.callers["so"], id)
 		w.check(err)
