@@ -95,6 +95,29 @@ var want = map[string][]int{
 	"POST /api/v1/plans/{plan}/action/compute":                            {404, 200, 404, 403, 400}, // the owner discards it
 	"POST /api/v1/plans/{plan}/action/stop":                               {404, 400, 404, 403, 400},
 	"POST /api/v1/plans/{plan}/action/discard":                            {404, 200, 404, 403, 400},
+	"GET /api/v1/campaigns":                                               {200},
+	"POST /api/v1/campaigns":                                              {403, 403, 403, 403, 200},
+	"POST /api/v1/campaigns/action/preview":                               {403, 403, 403, 403, 200},
+	"GET /api/v1/campaigns/{campaign}":                                    {404, 404, 404, 200},
+	"POST /api/v1/campaigns/{campaign}":                                   {404, 404, 404, 403, 400}, // another version
+	"POST /api/v1/campaigns/{campaign}/action/prepare":                    {404, 404, 404, 403, 200},
+	"POST /api/v1/campaigns/{campaign}/action/reset":                      {404, 404, 404, 403, 200},
+	"POST /api/v1/campaigns/{campaign}/action/start":                      {404, 404, 404, 403, 400}, // it is a draft
+	"POST /api/v1/campaigns/{campaign}/action/close":                      {404, 404, 404, 403, 400},
+	"POST /api/v1/campaigns/{campaign}/action/cancel":                     {404, 404, 404, 403, 200},
+	"POST /api/v1/campaigns/{campaign}/action/sample":                     {404, 404, 404, 403, 400},
+	"GET /api/v1/campaigns/{campaign}/items":                              {404, 404, 404, 200},
+	"GET /api/v1/campaigns/{campaign}/items/{item}":                       {404},
+	"GET /api/v1/campaigns/{campaign}/submissions":                        {404, 404, 404, 200},
+	"POST /api/v1/campaigns/{campaign}/action/decide":                     {404, 404, 404, 400}, // it is not running
+	"POST /api/v1/campaigns/{campaign}/action/bulk":                       {404, 404, 404, 400},
+	"POST /api/v1/campaigns/{campaign}/action/withdraw":                   {404, 404, 404, 400},
+	"POST /api/v1/campaigns/{campaign}/action/submit":                     {404, 404, 404, 400},
+	"POST /api/v1/campaigns/{campaign}/action/reassign":                   {404, 404, 404, 403, 400},
+	"POST /api/v1/campaigns/{campaign}/action/escalate":                   {404, 404, 404, 400},
+	"GET /api/v1/incompatible":                                            {403, 403, 403, 200},
+	"POST /api/v1/incompatible":                                           {403, 403, 403, 403, 200},
+	"POST /api/v1/incompatible/{pair}/action/end":                         {403, 403, 403, 403, 404},
 	"GET /api/v1/findings":                                                {200},
 	"GET /api/v1/findings/{finding}":                                      {404, 200, 404, 200},
 	"POST /api/v1/findings/{finding}/action/accept":                       {404, 200, 404, 403, 200},
@@ -163,6 +186,15 @@ func (f *fixture) bodies() map[string]string {
 		"POST /api/v1/plans":                                       fmt.Sprintf(`{"reason":"x","rows":[{"appId":%q,"accountId":"%d","appEntitlementId":"0"}]}`, f.app, f.account),
 		"POST /api/v1/plans/{plan}/action/apply":                   fmt.Sprintf(`{"hash":"%064d"}`, 0),
 		"POST /api/v1/plans/{plan}/action/stop":                    `{"reason":"x"}`,
+		"POST /api/v1/campaigns":                                   `{"settings":{"displayName":"X","reviewers":["app-owner"]}}`,
+		"POST /api/v1/campaigns/action/preview":                    `{"settings":{"displayName":"X","reviewers":["app-owner"]}}`,
+		"POST /api/v1/campaigns/{campaign}":                        `{"settings":{"displayName":"X","reviewers":["app-owner"]},"version":"7"}`,
+		"POST /api/v1/campaigns/{campaign}/action/cancel":          `{"reason":"x"}`,
+		"POST /api/v1/campaigns/{campaign}/action/sample":          fmt.Sprintf(`{"percent":10,"userId":%q}`, f.people["owner"]),
+		"POST /api/v1/campaigns/{campaign}/action/reassign":        fmt.Sprintf(`{"numbers":[1],"toUserId":%q,"reason":"x"}`, f.people["owner"]),
+		"POST /api/v1/campaigns/{campaign}/action/escalate":        `{"numbers":[1],"reason":"x"}`,
+		"POST /api/v1/incompatible":                                fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","otherAppId":%q,"otherAppEntitlementId":"%d","reason":"x"}`, f.app, f.group, f.app, f.member),
+		"POST /api/v1/incompatible/{pair}/action/end":              `{"reason":"x"}`,
 		"POST /api/v1/webhooks":                                    `{"url":"https://example.com/x","events":["*"]}`,
 		"POST /api/v1/webhooks/{webhook}":                          `{"webhook":{"description":"x"}}`,
 		"POST /api/v1/webhooks/{webhook}/action/replay":            `{"since":"2026-11-29T12:00:00Z"}`,
@@ -174,14 +206,14 @@ func (f *fixture) bodies() map[string]string {
 
 // path fills in a route's path.
 func (f *fixture) path(pattern string) string {
-	path := strings.NewReplacer("{webhook}", string(f.webhook), "{hook}", string(f.hook), "{delivery}", "x", "{app}", string(f.app), "{connector}", string(f.connector), "{user}", string(f.people["auditor"]), "{account}", fmt.Sprint(f.account),
+	path := strings.NewReplacer("{campaign}", string(f.campaign), "{item}", "1", "{pair}", "x", "{webhook}", string(f.webhook), "{hook}", string(f.hook), "{delivery}", "x", "{app}", string(f.app), "{connector}", string(f.connector), "{user}", string(f.people["auditor"]), "{account}", fmt.Sprint(f.account),
 		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{policy}", "standard", "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task), "{finding}", string(f.finding), "{plan}", string(f.plan)).Replace(pattern)
 	switch {
 	case strings.HasSuffix(pattern, "/webhooks/{webhook}/action/delete"):
 		path = "/api/v1/webhooks/" + string(f.spareWebhook) + "/action/delete"
 	case strings.HasSuffix(pattern, "/hooks/{hook}/action/delete"):
 		path = "/api/v1/hooks/" + string(f.spareHook) + "/action/delete"
-	case strings.HasSuffix(pattern, "/action/close"):
+	case strings.HasSuffix(pattern, "/tasks/{task}/action/close"):
 		path = fmt.Sprintf("/api/v1/tasks/%d/action/close", f.closing)
 	case strings.HasSuffix(pattern, "v1/grants"):
 		path += fmt.Sprintf("?app_id=%s&account_id=%d", f.app, f.account)
@@ -200,6 +232,7 @@ func TestWhoMay(t *testing.T) {
 	f := newFixture(t)
 	f.ask()
 	f.askForMember()
+	f.review()
 	bodies := f.bodies()
 	for i, p := range people {
 		for _, r := range api.Routes() {
@@ -240,6 +273,7 @@ func TestScopes(t *testing.T) {
 		f := newFixture(t) // what one credential removes is there for the next
 		f.ask()
 		f.askForMember()
+		f.review()
 		if scope == "" {
 			scope = console.ScopeConfigureApp(f.app)
 		}

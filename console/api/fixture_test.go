@@ -67,6 +67,7 @@ type fixture struct {
 	step           string                 // of that request
 	finding        console.ID             // of the app
 	plan           console.ID             // to disable the account
+	campaign       console.ID             // a draft of super
 	closing        int64                  // number of another one
 	account        console.ResourceKey    // of user
 	clientID       string                 // of a credential of the connector
@@ -301,4 +302,15 @@ func at(v any, path string) any {
 		}
 	}
 	return v
+}
+
+// review adds the draft of a review.
+func (f *fixture) review() {
+	f.t.Helper()
+	f.update(func(tx *store.Tx) error {
+		c, err := tx.AddCampaign(console.Campaign{Owners: []console.ID{f.people["super"]}, CampaignSettings: console.CampaignSettings{Name: "Review", Reviewers: []console.Approver{{Kind: console.ApproverAppOwner}},
+			Outcome: console.OutcomeRule{Kind: console.OutcomeOne, Wins: console.ChooseRemove}, Unanswered: console.UnansweredKeep, Lasts: console.DefaultLasts, MaxAge: console.DefaultMaxAge}})
+		f.campaign = c.ID
+		return err
+	})
 }

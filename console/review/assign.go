@@ -72,6 +72,9 @@ func Reassign(tx *store.Tx, c console.Campaign, items []int, from, to console.ID
 // Escalate asks the alternatives of the campaign about items that a reviewer has not submitted,
 // instead of the reviewer.
 func Escalate(tx *store.Tx, c console.Campaign, items []int, from console.ID, why string) error {
+	if c.State != console.CampaignRunning && c.State != console.CampaignStaged {
+		return baton.Errorf(baton.Refused, "reviewers do not change while the campaign is %s", c.State)
+	}
 	have, err := tx.ReviewItemsByNumber(c.ID, items)
 	if err != nil {
 		return err
