@@ -56,14 +56,14 @@ func texts[T ~string](all []T) (s list[string]) {
 	return s
 }
 
-func words[T ~string](all list[string]) (s []T) {
+func typed[T ~string](all list[string]) (s []T) {
 	for _, x := range all {
 		s = append(s, T(x))
 	}
 	return s
 }
 
-func settingsOf(s console.CampaignSettings) campaignSettings {
+func campaignSettingsOf(s console.CampaignSettings) campaignSettings {
 	m := campaignSettings{DisplayName: s.Name, Description: s.Description, Instructions: s.Instructions, Outcome: string(s.Outcome.Kind), Wins: string(s.Outcome.Wins), Unanswered: string(s.Unanswered), Cap: s.Cap,
 		Lasts: s.Lasts.String(), MaxAge: s.MaxAge.String(), NoReminders: s.NoReminders, NoMeter: s.NoMeter, AutoStart: s.AutoStart, AutoClose: s.AutoClose, Repeats: string(s.Repeats), FirstAt: textTime(s.First)}
 	for _, a := range s.Reviewers {
@@ -98,8 +98,8 @@ func (m campaignSettings) settings() (s console.CampaignSettings, err error) {
 	s = console.CampaignSettings{Name: m.DisplayName, Description: m.Description, Instructions: m.Instructions, Unanswered: console.UnansweredChoice(m.Unanswered), Cap: m.Cap,
 		Outcome:     console.OutcomeRule{Kind: console.OutcomeKind(m.Outcome), Wins: console.ReviewChoice(m.Wins)},
 		NoReminders: m.NoReminders, NoMeter: m.NoMeter, AutoStart: m.AutoStart, AutoClose: m.AutoClose, Repeats: console.Recurrence(m.Repeats), Lasts: console.DefaultLasts, MaxAge: console.DefaultMaxAge,
-		Scope: console.ReviewScope{Apps: words[console.ID](x.AppIDs), Admins: x.Admins, People: words[console.ID](x.UserIDs), Managers: words[console.ID](x.ManagerIDs), Departments: x.Departments,
-			Accounts: words[console.ReviewAccounts](x.Accounts), States: words[console.State](x.States), Permanent: x.Permanent, Incompatible: x.Incompatible, Existence: x.Existence, Console: x.Console, OnlyConsole: x.OnlyConsole}}
+		Scope: console.ReviewScope{Apps: typed[console.ID](x.AppIDs), Admins: x.Admins, People: typed[console.ID](x.UserIDs), Managers: typed[console.ID](x.ManagerIDs), Departments: x.Departments,
+			Accounts: typed[console.ReviewAccounts](x.Accounts), States: typed[console.State](x.States), Permanent: x.Permanent, Incompatible: x.Incompatible, Existence: x.Existence, Console: x.Console, OnlyConsole: x.OnlyConsole}}
 	if s.Unanswered == "" {
 		s.Unanswered = console.UnansweredKeep
 	}
@@ -176,7 +176,7 @@ type campaign struct {
 }
 
 func campaignOf(s govern.CampaignSummary) campaign {
-	return campaign{ID: string(s.ID), Settings: settingsOf(s.CampaignSettings), OwnerIDs: texts(s.Owners), State: string(s.State), Reason: s.Why, TemplateID: string(s.Template), CreatedAt: stamp(s.Created),
+	return campaign{ID: string(s.ID), Settings: campaignSettingsOf(s.CampaignSettings), OwnerIDs: texts(s.Owners), State: string(s.State), Reason: s.Why, TemplateID: string(s.Template), CreatedAt: stamp(s.Created),
 		StartedAt: stamp(s.Started), EndsAt: stamp(s.Ends), ClosedAt: stamp(s.Closed), FinishedAt: stamp(s.Finished), PlanID: string(s.Plan), Items: s.Items, Decided: s.Decided,
 		MyItems: s.Mine.Total, MyPending: s.Mine.Pending, MyDecided: s.Mine.Submitted, Version: s.Version}
 }
@@ -328,7 +328,7 @@ func createCampaign(c *call, r createCampaignRequest) (*campaignView, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := c.Console.AddCampaign(c.ctx(), c.caller, govern.NewCampaign{CampaignSettings: s, Owners: words[console.ID](r.OwnerIDs), Template: r.Template, From: console.ID(r.TemplateID)})
+	id, err := c.Console.AddCampaign(c.ctx(), c.caller, govern.NewCampaign{CampaignSettings: s, Owners: typed[console.ID](r.OwnerIDs), Template: r.Template, From: console.ID(r.TemplateID)})
 	if err != nil {
 		return nil, err
 	}
@@ -348,7 +348,7 @@ func updateCampaign(c *call, r updateCampaignRequest) (*campaignView, error) {
 	if err != nil {
 		return nil, err
 	}
-	change := console.Campaign{ID: c.path("campaign"), CampaignSettings: s, Owners: words[console.ID](r.OwnerIDs), Version: r.Version}
+	change := console.Campaign{ID: c.path("campaign"), CampaignSettings: s, Owners: typed[console.ID](r.OwnerIDs), Version: r.Version}
 	if r.EndsAt != "" {
 		if change.Ends, err = untilOf(r.EndsAt); err != nil {
 			return nil, err
