@@ -56,7 +56,7 @@ func Advance(ctx context.Context, s *store.Store, now func() time.Time, id conso
 		if c.Plan == "" || now().Sub(c.Finished) > watchFor {
 			return next, nil
 		}
-		return now().Add(watchEvery), follow(ctx, s, by(), c, false)
+		return now().Add(watchEvery), watch(ctx, s, by(), c)
 	}
 	return next, nil
 }
@@ -215,12 +215,30 @@ func ended(ctx context.Context, s *store.Store, now func() time.Time, c console.
 	return now().Add(pollPlan), nil
 }
 
+// watch looks for removed access that came back after a campaign was complete.
+func watch(ctx context.Context, s *store.Store, by console.By, c console.Campaign) error {
+	var p console.RemovalPlan
+	if err := s.View(ctx, func(tx *store.Tx) (err error) {
+		p, err = tx.Plan(c.Plan)
+		return err
+	}); err != nil || p.State != console.PlanComplete {
+		return err
+	}
+	return follow(ctx, s, by, c, false)
+}
+
+// over reports whether a plan has nothing left to carry out: it is complete or discarded, or none of its
+// rows can be carried out.
+func over(p console.RemovalPlan) bool {
+	return p.State == console.PlanComplete || p.State == console.PlanDiscarded || p.State == console.PlanReady && p.Summary.Planned == 0
+}
+
 // target returns the state that a campaign whose decisions ended comes to, by that of its plan.
 func target(c console.Campaign, p console.RemovalPlan, open int) console.CampaignState {
 	switch {
-	case open > 0 && c.State == console.CampaignClosing && (c.Plan == "" || p.State != console.PlanApplying && p.State != console.PlanVerifying && p.State != console.PlanComplete):
+	case open > 0 && c.State == console.CampaignClosing && (c.Plan == "" || over(p)):
 		return c.State // somebody has to carry them out first
-	case c.Plan == "" || p.State == console.PlanDiscarded || p.State == console.PlanComplete:
+	case c.Plan == "" || over(p):
 		if open > 0 {
 			return console.CampaignRemediating
 		}

@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"time"
 
@@ -162,9 +163,19 @@ func removals(tx *store.Tx, c console.Campaign) (rows []console.PlanRow, err err
 		if err != nil {
 			return nil, err
 		}
+		gone, err := Gone(tx, byNumber(items), tx.By().At)
+		if err != nil {
+			return nil, err
+		}
 		for _, i := range items {
 			after = i.Number
 			if i.Kind != console.ReviewAccess {
+				continue
+			}
+			if slices.Contains(gone, i.Number) {
+				if err := tx.SetItemResult(c.ID, i.Number, console.ItemGone, "", ""); err != nil {
+					return nil, err
+				}
 				continue
 			}
 			do := console.PlanRemove

@@ -21,7 +21,7 @@ func (p *population) readConsole() error {
 			return err
 		}
 		c := console.ReviewCandidate{Admin: a.Kind == console.ReviewRole && a.Object == string(console.SuperAdministrator), Account: true, Person: person, State: console.StateExplained, Permanent: true}
-		scope := console.ReviewScope{Admins: p.settings.Scope.Admins, People: p.settings.Scope.People, Managers: p.settings.Scope.Managers, Departments: p.settings.Scope.Departments}
+		scope := console.ReviewScope{Existence: true, Admins: p.settings.Scope.Admins, People: p.settings.Scope.People, Managers: p.settings.Scope.Managers, Departments: p.settings.Scope.Departments}
 		if why := scope.Excludes(c, p.now); why != "" {
 			source.Excluded[why]++
 			continue

@@ -323,7 +323,7 @@ func (w *world) items(id console.ID) map[string]govern.ItemView {
 	w.check(err)
 	all := map[string]govern.ItemView{}
 	for _, i := range p.Items {
-		name := i.Shown.Login + " " + i.Shown.ResourceName
+		name := i.Shown.AccountName + " " + i.Shown.ResourceName
 		if i.Kind != console.ReviewAccess {
 			name = i.Shown.PersonName + " " + i.Shown.EntitlementName
 		}

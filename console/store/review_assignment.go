@@ -42,12 +42,12 @@ func assignments(all []assignment) []console.ReviewAssignment {
 // ReviewAssignments returns the reviewers of items, also those who were replaced, in the order of the
 // items and the time at which they were asked.
 func (t *Tx) ReviewAssignments(campaign console.ID, items []int) ([]console.ReviewAssignment, error) {
-	all, err := t.assignmentsOf(campaign, items, "")
+	all, err := t.assignmentsOf(campaign, items)
 	return assignments(all), err
 }
 
-func (t *Tx) assignmentsOf(campaign console.ID, items []int, lock string) ([]assignment, error) {
-	return listOf(t, scanAssignment, distinct(items), "SELECT "+assignmentColumns+" FROM review_assignment a WHERE a.campaign = $1 AND a.item IN (keys) ORDER BY a.item, a.at, a.reviewer"+lock, campaign)
+func (t *Tx) assignmentsOf(campaign console.ID, items []int) ([]assignment, error) {
+	return listOf(t, scanAssignment, distinct(items), "SELECT "+assignmentColumns+" FROM review_assignment a WHERE a.campaign = $1 AND a.item IN (keys) ORDER BY a.item, a.at, a.reviewer", campaign)
 }
 
 // AssignmentPlace is a place in a list of assignments. The zero value is the beginning.
@@ -112,7 +112,7 @@ func (t *Tx) Assign(campaign console.ID, items []int, reviewer console.ID, why s
 	if err != nil {
 		return err
 	}
-	before, err := t.assignmentsOf(campaign, items, "")
+	before, err := t.assignmentsOf(campaign, items)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (t *Tx) Unassign(campaign console.ID, items []int, reviewer console.ID, why
 	if _, err := t.lockItems(campaign, items); err != nil {
 		return err
 	}
-	before, err := t.assignmentsOf(campaign, items, "")
+	before, err := t.assignmentsOf(campaign, items)
 	if err != nil {
 		return err
 	}

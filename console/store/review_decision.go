@@ -16,7 +16,7 @@ func (t *Tx) Decide(campaign, reviewer console.ID, decisions []console.ReviewDec
 	for i, d := range decisions {
 		numbers[i] = d.Item
 	}
-	before, err := t.myAssignments(campaign, reviewer, numbers)
+	before, err := t.assignmentsTo(campaign, reviewer, numbers, " FOR UPDATE")
 	if err != nil {
 		return err
 	}
@@ -72,9 +72,9 @@ func open(a assignment, there bool, item int) error {
 	return nil
 }
 
-// myAssignments returns the assignments of a reviewer to items.
-func (t *Tx) myAssignments(campaign, reviewer console.ID, items []int) (map[int]assignment, error) {
-	all, err := listOf(t, scanAssignment, distinct(items), "SELECT "+assignmentColumns+" FROM review_assignment a WHERE a.campaign = $1 AND a.reviewer = $2 AND a.item IN (keys) FOR UPDATE", campaign, reviewer)
+// assignmentsTo returns the assignments of a reviewer to items, with a row lock.
+func (t *Tx) assignmentsTo(campaign, reviewer console.ID, items []int, lock string) (map[int]assignment, error) {
+	all, err := listOf(t, scanAssignment, distinct(items), "SELECT "+assignmentColumns+" FROM review_assignment a WHERE a.campaign = $1 AND a.reviewer = $2 AND a.item IN (keys)"+lock, campaign, reviewer)
 	mine := make(map[int]assignment, len(all))
 	for _, a := range all {
 		mine[a.Item] = a
@@ -84,7 +84,7 @@ func (t *Tx) myAssignments(campaign, reviewer console.ID, items []int) (map[int]
 
 // MyAssignments returns the assignments of a reviewer to items.
 func (t *Tx) MyAssignments(campaign, reviewer console.ID, items []int) (map[int]console.ReviewAssignment, error) {
-	all, err := t.myAssignments(campaign, reviewer, items)
+	all, err := t.assignmentsTo(campaign, reviewer, items, "")
 	mine := make(map[int]console.ReviewAssignment, len(all))
 	for n, a := range all {
 		mine[n] = a.ReviewAssignment
@@ -100,7 +100,7 @@ func (t *Tx) RemindReviewers(c console.Campaign, open map[console.ID]int) error 
 
 // Withdraw makes items undecided whose decision is pending.
 func (t *Tx) Withdraw(campaign, reviewer console.ID, items []int) error {
-	before, err := t.myAssignments(campaign, reviewer, items)
+	before, err := t.assignmentsTo(campaign, reviewer, items, " FOR UPDATE")
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func (t *Tx) Submit(c console.Campaign, reviewer console.ID, decisions []console
 
 // settle gives an outcome to the items whose decisions amount to one, and returns their number.
 func (t *Tx) settle(c console.Campaign, items map[int]console.ReviewItem, numbers []int) (int, error) {
-	all, err := t.assignmentsOf(c.ID, numbers, "")
+	all, err := t.assignmentsOf(c.ID, numbers)
 	if err != nil {
 		return 0, err
 	}

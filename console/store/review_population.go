@@ -93,7 +93,7 @@ func (t *Tx) populationFacts(p *Population, _ console.ID, s StreamAt, of Populat
 	versions, err := list(t, func(r engine.Row) console.Fact {
 		return console.Fact{Principal: console.ResourceKey(r.Int(0)), From: console.SyncNumber(r.Int(1)), Until: console.SyncNumber(r.Int(2)), Immutable: !console.HasAccount(true, console.Status(r.Int(3)))}
 	}, `SELECT v.resource, v.opened, v.closed, v.status FROM resource r JOIN resource_version v ON v.resource = r.key
-		WHERE r.stream = $1 AND v.account <> 0 AND v.opened <= $2 ORDER BY v.resource, v.opened`, s.Stream, s.Sync)
+		WHERE r.stream = $1 AND v.account AND v.opened <= $2 ORDER BY v.resource, v.opened`, s.Stream, s.Sync)
 	// Versions in which the account was disabled are gaps.
 	p.Existing = currentFacts(slices.DeleteFunc(versions, func(f console.Fact) bool { return f.Immutable }), s.Sync)
 	return err
