@@ -161,5 +161,5 @@ func (t *Tx) BurnDown(campaign console.ID) (days []BurnDay, err error) {
 // opposite of the outcome.
 func (t *Tx) CountDisagreements(campaign console.ID) (int, error) {
 	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "count", `SELECT count(*) FROM review_item i WHERE i.campaign = $1 AND i.sampled AND EXISTS (SELECT 1 FROM review_assignment a
-		WHERE a.campaign = i.campaign AND a.item = i.number AND a.state = 2 AND a.submitted > i.settled AND a.choice <> 'abstain' AND (a.choice IN ('remove', 'lower')) <> (i.choice IN ('remove', 'lower')))`, campaign)
+		WHERE a.campaign = i.campaign AND a.item = i.number AND a.state = 2 AND a.at >= i.settled AND a.choice <> 'abstain' AND (a.choice IN ('remove', 'lower')) <> (i.choice IN ('remove', 'lower')))`, campaign)
 }
