@@ -133,6 +133,11 @@ bench-console-findings: ## Measure the findings of a tenant each of whose accoun
 	$(GO) test -c -o bin/web.test ./console/web
 	cd console/web && ../../bin/web.test -test.run '^$$' -test.bench '^BenchmarkFindings$$' -test.benchtime 1x -test.timeout 60m -findings $(or $(FINDINGS),100000)
 
+.PHONY: bench-console-reviews
+bench-console-reviews: ## Measure a review on both databases: freeze, pages, decisions, progress (ITEMS=100000)
+	$(GO) test -c -o bin/review.test ./console/review
+	cd console/review && ../../bin/review.test -test.run '^$$' -test.bench '^BenchmarkReview$$' -test.benchtime 1x -test.timeout 60m -items $(or $(ITEMS),100000)
+
 .PHONY: crash-sweep
 crash-sweep: ## Kill syncs, cut their power and fill their disk at every point; prints the counts (SEED=1)
 	$(GO) test -c -o bin/crash.test ./test/crash

@@ -87,35 +87,15 @@ const (
 	decideAsked    = "be asked to decide"
 	cancels        = "have asked, or cancel requests of others"
 	asker          = "have asked, or be whose access it is"
-	readAudit           = "read every event of the audit log"
-	seeEvents           = "everybody, of what they did, what concerns them and what they look after"
-	self                = "everybody, of themselves"
-	nobody              = "nobody"
-	seeAccess           = "see who has access, or hold it"
-	seeFindings         = "see who has access, or see the connector"
-	acceptFindings      = "accept and snooze findings"
-	seeConn             = "see connectors"
-	configureC          = "configure connectors"
-	configureA          = "change the settings of applications"
-	add                 = "add connectors or applications"
-	seePeople           = "see people, or be the one"
-	downloadRaw         = "download sync files and exports"
-	judge               = "apply or discard held syncs"
-	seePolicies         = "see policies"
-	seePolicy           = "see policies, the application and the person"
-	managePolicies      = "change policies"
-	seeSettings         = "see the settings"
-	manageWebhooks      = "manage webhooks"
-	askFor              = "ask for access, of themselves or their reports"
-	seeTasks            = "see requests, or be one of their people"
-	decideAsked         = "be asked to decide"
-	cancels             = "have asked, or cancel requests of others"
+)
+
+// The rights of reviews, in words.
+const (
 	seeCampaigns        = "see the review, or be one of its reviewers"
 	addCampaigns        = "make reviews"
 	runCampaigns        = "run the review"
 	seeIncompatible     = "see which entitlements are incompatible"
 	declareIncompatible = "declare entitlements incompatible"
-	asker               = "have asked, or be whose access it is"
 )
 
 // ownToken is the call that authenticates its callers itself.
