@@ -119,7 +119,7 @@ func Sample(tx *store.Tx, c console.Campaign, percent int, reviewer console.ID) 
 	}
 	want := min((len(numbers)*percent+99)/100, MaxBatch)
 	rand.Shuffle(len(numbers), func(i, j int) { numbers[i], numbers[j] = numbers[j], numbers[i] })
-	chosen, err := strangers(tx, c, numbers, reviewer, want)
+	chosen, err := undecidedBy(tx, c, numbers, reviewer, want)
 	if err != nil {
 		return 0, err
 	}
@@ -132,9 +132,9 @@ func Sample(tx *store.Tx, c console.Campaign, percent int, reviewer console.ID) 
 	return len(chosen), tx.MarkSampled(c.ID, chosen)
 }
 
-// strangers returns up to n of the items, in their order, that a person has not decided and that are
+// undecidedBy returns up to n of the items, in their order, that a person has not decided and that are
 // not the person's own access.
-func strangers(tx *store.Tx, c console.Campaign, numbers []int, reviewer console.ID, n int) (chosen []int, err error) {
+func undecidedBy(tx *store.Tx, c console.Campaign, numbers []int, reviewer console.ID, n int) (chosen []int, err error) {
 	for part := range slices.Chunk(numbers, upkeepPage) {
 		if len(chosen) >= n {
 			break
