@@ -82,11 +82,16 @@ const (
 	managePolicies = "change policies"
 	seeSettings    = "see the settings"
 	manageWebhooks = "manage webhooks"
-	askFor         = "ask for access, of themselves or their reports"
-	seeTasks       = "see requests, or be one of their people"
-	decideAsked    = "be asked to decide"
-	cancels        = "have asked, or cancel requests of others"
-	asker          = "have asked, or be whose access it is"
+
+	seeAutomations    = "see automations"
+	manageAutomations = "change automations"
+	pausesAutomations = "pause automations"
+
+	askFor      = "ask for access, of themselves or their reports"
+	seeTasks    = "see requests, or be one of their people"
+	decideAsked = "be asked to decide"
+	cancels     = "have asked, or cancel requests of others"
+	asker       = "have asked, or be whose access it is"
 )
 
 // The rights of reviews, in words.
@@ -208,6 +213,24 @@ var routes = []route{
 	{"POST /api/v1/hooks/{hook}", configureAll, manageWebhooks, takes(updateHook)},
 	{"POST /api/v1/hooks/{hook}/action/rotate", configureAll, manageWebhooks, responds(rotateHook)},
 	{"POST /api/v1/hooks/{hook}/action/delete", configureAll, manageWebhooks, responds(deleteHook)},
+	{"GET /api/v1/automations", readAll, seeAutomations, responds(listAutomations)},
+	{"POST /api/v1/automations", configure, manageAutomations, takes(createAutomation)},
+	{"POST /api/v1/automations/action/pause", configureAll, pausesAutomations, takes(pauseAutomations(true))},
+	{"POST /api/v1/automations/action/resume", configureAll, pausesAutomations, takes(pauseAutomations(false))},
+	{"GET /api/v1/automations/{automation}", read, seeAutomations, responds(getAutomation)},
+	{"POST /api/v1/automations/{automation}", configure, manageAutomations, takes(updateAutomation)},
+	{"POST /api/v1/automations/{automation}/action/publish", configure, manageAutomations, takes(publishAutomation)},
+	{"POST /api/v1/automations/{automation}/action/pause", configure, pausesAutomations, takes(pauseAutomation)},
+	{"POST /api/v1/automations/{automation}/action/resume", configure, manageAutomations, takes(resumeAutomation)},
+	{"POST /api/v1/automations/{automation}/action/delete", configure, manageAutomations, responds(deleteAutomation)},
+	{"POST /api/v1/automations/{automation}/action/test", configure, manageAutomations, takes(testAutomation)},
+	{"POST /api/v1/automations/{automation}/action/run", configure, manageAutomations, takes(runAutomation)},
+	{"POST /api/v1/automations/{automation}/action/request", ask, askFor, takes(requestAutomation)},
+	{"GET /api/v1/automation_requests/{execution}", readTasks, seeTasks, responds(getAutomationRequest)},
+	{"POST /api/v1/automation_requests/{execution}/action/decide", decide, decideAsked, takes(decideAutomation)},
+	{"GET /api/v1/automations/{automation}/executions", read, seeAccess, responds(listExecutions).with("state", "page_size", "page_token")},
+	{"GET /api/v1/automations/{automation}/executions/{execution}", read, seeAccess, responds(getExecution)},
+	{"POST /api/v1/automations/{automation}/executions/{execution}/action/cancel", configure, pausesAutomations, takes(cancelExecution)},
 	{"GET /api/v1/syncs", read, seeConn, responds(listSyncs).with("connector_id", "page_size", "page_token")},
 	{"GET /api/v1/plans", readAll, seePlans, responds(listPlans).with("open", "page_size", "page_token")},
 	{"POST /api/v1/plans", configure, removeAccess, takes(createPlan)},

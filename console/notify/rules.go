@@ -109,6 +109,29 @@ var Rules = []Rule{
 		Text:    `{{.By}} proposes a change{{with .App.Name}} of {{.}}{{end}} after which less is asked of somebody who wants access. It waits for a second person.{{with .Data.why}} The reason given: {{.}}{{end}}`,
 		Path:    `/policies`},
 
+	// Automations.
+	{Kind: "automation.mailed", To: listed("to"), Class: ordinary,
+		Subject: `{{.Data.subject}}`,
+		Text:    `{{.Data.text}} The automation {{.Data.name}} of {{.App.Name}} sends this.`,
+		Path:    `/`},
+	{Kind: "automation.asked", To: listed("asked"), Class: ordinary,
+		Subject: `{{.By}} asks that the automation {{.Data.name}} runs`,
+		Text:    `{{.By}} asks that the automation {{.Data.name}} of {{.App.Name}} runs{{with .Person.Name}} for {{.}}{{end}}.{{with .Data.why}} The reason given: {{.}}{{end}}`,
+		You:     `You are one of those who may decide.`,
+		Path:    `/automation-requests/{{.Data.execution}}`},
+	{Kind: "automation.tripped", To: automationOwners, Class: ordinary, Channel: true,
+		Subject: `The automation {{.Data.name}} was stopped by its circuit breaker`,
+		Text:    `The automation {{.Data.name}} of {{.App.Name}} does not run any more. {{.Data.why}} What it was to do next waits until somebody lets it run or cancels it.`,
+		Path:    `/automations/{{.Event.Object}}`},
+	{Kind: "automation.stopped", To: automationOwners, Class: ordinary, Channel: true,
+		Subject: `The automation {{.Data.name}} was stopped`,
+		Text:    `The automation {{.Data.name}} of {{.App.Name}} does not run any more. {{.Data.why}} What it was to do waits until somebody resumes it.`,
+		Path:    `/automations/{{.Event.Object}}`},
+	{Kind: "automation.ended", To: automationOwners, Class: ordinary, When: failedRun,
+		Subject: `A run of the automation {{.Data.name}} failed`,
+		Text:    `A run of the automation {{.Data.name}} of {{.App.Name}} failed. {{.Data.why}}`,
+		Path:    `/automations/{{.Event.Object}}/runs/{{.Data.execution}}`},
+
 	// Changes of access that need somebody.
 	{Kind: "operation.manual", To: appOwners, Class: ordinary, Channel: true,
 		Subject: `By hand in {{.App.Name}}: {{.Data.what}} for {{or .Person.Name "an account"}}`,
@@ -321,3 +344,10 @@ func ofGuardians(v View) bool {
 	}
 	return false
 }
+
+// automationOwners are the owner of an automation and those of its application.
+func automationOwners(v View) ([]console.ID, error) {
+	return append(v.IDs("owner"), v.App.Owners...), nil
+}
+
+func failedRun(v View) bool { return v.Data["state"] == string(console.ExecutionFailed) }

@@ -64,6 +64,8 @@ type frame struct {
 	// BreakGlass is the recent use of the emergency login.
 	BreakGlass console.BreakGlassUse
 	Moment     moment
+	// AutomationsPaused means that no automation runs, for those who see automations.
+	AutomationsPaused bool
 	// Kept is since when the history is kept, on pages that show some; zero if all of it is.
 	Kept time.Time
 }
@@ -98,6 +100,7 @@ func navigation(me console.Person, at string) []navSection {
 	if console.SeePolicies.Of(me, console.Object{}) {
 		sections[1].Links = append(sections[1].Links, navLink{Label: "Policies", Path: "/policies"})
 	}
+	sections[1].Links = append(sections[1].Links, navLink{Label: "Automations", Path: "/automations"})
 	admin := navSection{Label: "Admin", Links: []navLink{{Label: "Connectors", Path: "/admin/connectors"}}}
 	if console.SeeSettings.Of(me, console.Object{}) {
 		admin.Links = append(admin.Links, navLink{Label: "Sign-in", Path: "/settings/sign-in"}, navLink{Label: "People by SCIM", Path: "/settings/scim"}, navLink{Label: "API credentials", Path: "/settings/api-credentials"}, navLink{Label: "Company domains", Path: "/settings/domains"})
@@ -130,6 +133,9 @@ func (c *call) show(status int, name, title string, data any) error {
 			if l.Path == "/approvals" {
 				f.Nav[0].Links[i].Waiting = waiting
 			}
+		}
+		if f.AutomationsPaused, err = c.console().AutomationsPaused(c.ctx(), c.caller); err != nil {
+			return err
 		}
 		f.Search = text(c.r.Form.Get("q"))
 	}
@@ -208,6 +214,11 @@ var functions = template.FuncMap{
 	"requirement": requirementChip,
 	"weblink":     webLink,
 	"change":      changeWords,
+	"automation":  automationChip,
+	"execution":   executionChip,
+	"stepstate":   stepChip,
+	"jsonlines":   jsonLines,
+	"lines":       lines,
 	"findingchip": findingChip,
 	"planchip":    planChip,
 	"planresult":  planResultChip,

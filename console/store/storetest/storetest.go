@@ -137,6 +137,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Campaign", testCampaign},
 		{"Review", testReview},
 		{"ReviewProgress", testReviewProgress},
+		{"Automation", testAutomation},
 		{"Request", testRequest},
 		{"RequestCarried", testRequestCarried},
 	} {
