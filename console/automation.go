@@ -63,7 +63,7 @@ type AutomationRule struct {
 type AutomationTrigger struct {
 	Kind TriggerKind `json:"kind"`
 	When string      `json:"when,omitempty"` // a condition; "" is always true
-	// Entitlement is what was found or is gone, or the completed course. It belongs to the app From;
+	// Entitlement names the access that was found or is gone, or the completed course. It belongs to the app From;
 	// "" for that of the automation. For a lapsed course, it is what requires the course.
 	From        ID             `json:"from,omitempty"`
 	Entitlement EntitlementKey `json:"entitlement,omitempty"`
@@ -234,7 +234,7 @@ const (
 // MailRecipients lists the recipients that need no expression.
 func MailRecipients() []string { return []string{MailOwner, MailAppOwners, MailSubject, MailManager} }
 
-// ExpressionKind is what an expression of an automation yields.
+// ExpressionKind is the kind of value that an expression of an automation yields.
 type ExpressionKind int
 
 const (

@@ -56,7 +56,7 @@ func (s ExecutionState) Ended() bool {
 	return s == ExecutionDone || s == ExecutionFailed || s == ExecutionCancelled
 }
 
-// TriggerData is what expressions know about the cause of an execution.
+// TriggerData holds the values that expressions may read about the cause of an execution.
 type TriggerData struct {
 	Kind        TriggerKind       `json:"kind"`
 	Event       int64             `json:"event,omitempty"` // number of the event

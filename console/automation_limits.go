@@ -57,7 +57,7 @@ func (l AutomationLimits) Effective() AutomationLimits {
 	return l
 }
 
-// AutomationCount is what an automation has done in the period of its limits.
+// AutomationCount counts the starts and changes of an automation in the period of its limits.
 type AutomationCount struct{ Runs, Changes int }
 
 // Trips returns why the circuit breaker stops the automation before further runs and changes; "" if

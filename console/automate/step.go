@@ -15,7 +15,7 @@ import (
 	"baton/console/store/rpcstore"
 )
 
-// outcome is what a step did.
+// outcome holds the result of a step.
 type outcome struct {
 	state   console.StepState
 	changes []console.AutomationChange

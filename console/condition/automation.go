@@ -42,7 +42,7 @@ type Account struct {
 	Status string `cel:"status"` // "enabled", "disabled", "deleted", or "" if it is not given
 }
 
-// Trigger is what started an automation.
+// Trigger holds the cause of an execution.
 type Trigger struct {
 	Kind        string `cel:"kind"`
 	Entitlement string `cel:"entitlement"` // id of what was found, is gone, or requires a course

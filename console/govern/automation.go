@@ -516,7 +516,7 @@ func (c *Console) RemoveAutomation(ctx context.Context, caller Caller, id consol
 	})
 }
 
-// AutomationChoices are what the forms of an automation of an app can choose.
+// AutomationChoices lists the choices in the forms of an app's automation.
 type AutomationChoices struct {
 	Connectors   []AutomationOffer
 	Entitlements []store.Entitlement // at most [maxChosenEntitlements]

@@ -95,7 +95,7 @@ func onlyAccount(tx *store.Tx, m store.Moment, person console.ID) (key console.R
 	return key, err
 }
 
-// DryRun is what an automation would do.
+// DryRun lists the steps and operations that an automation would do.
 type DryRun struct {
 	Automation console.Automation
 	Whom       string
