@@ -84,6 +84,7 @@ func lastAdmin(p console.Priority) func(*scene) map[string]cell {
 			"account disable": {try: func() error { return x.remove(account, console.AccountItself) }},
 			"manual task":     {prepare: planned, try: func() error { return x.done(x.caller, &o) }, after: stopped},
 			"retry":           {prepare: planned, try: func() error { return x.retry(x.caller, &o) }, after: stopped},
+			"plan":            {try: func() error { return x.plan(x.caller, account, x.admins) }},
 			"bootstrap": {prepare: func() {
 				x.file("apps:\n  - {name: Perplexity, minimum_admins: 0, admin_entitlements: [\"" + x.upstream(x.admins) + "\"]}\n")
 			}, try: func() error { return x.remove(account, x.admins) }},
@@ -148,6 +149,7 @@ func oneself(x *scene) map[string]cell {
 		}},
 		"manual task": {prepare: planned, try: func() error { return x.done(ana, &o) }, after: stopped},
 		"retry":       {prepare: planned, try: func() error { return x.retry(ana, &o) }, after: stopped},
+		"plan":        {try: func() error { return x.plan(ana, account, x.others) }},
 		"bootstrap": {prepare: func() {
 			x.file("people:\n  - {email: Ana@console.example, name: Ana}\napps:\n  - {name: Perplexity, owners: [Ana@console.example]}\n")
 		}, try: func() error { _, err := x.ask(ana, x.more); return err }, after: together},
@@ -161,9 +163,9 @@ func held(x *scene) map[string]cell {
 	names := []string{"approval", "bulk", "delegate", "reassign", "rest"}
 	requests := map[string]console.ID{}
 	ids := map[string]string{}
-	for _, n := range append(names, "request", "back", "gone", "late", "hand") {
+	for _, n := range append(names, "request", "back", "gone", "late", "hand", "plan") {
 		groups := []string{}
-		if n == "back" || n == "gone" || n == "hand" || n == "late" {
+		if n == "back" || n == "gone" || n == "hand" || n == "late" || n == "plan" {
 			groups = append(groups, othersGroup)
 		}
 		ids[n] = x.user(n, groups...)
@@ -221,6 +223,7 @@ func held(x *scene) map[string]cell {
 		"account disable": {try: expires(x.account(ids["gone"]), console.AccountItself), alarm: "access.overdue", waits: true},
 		"manual task":     {try: func() error { return x.done(x.caller, &o) }},
 		"retry":           {try: func() error { return x.retry(x.caller, &o) }, waits: true},
+		"plan":            {try: func() error { return x.plan(x.caller, x.account(ids["plan"]), x.others) }, waits: true},
 		"bootstrap":       {never: fileChangesNoAccess},
 		"REST":            {try: func() error { return x.callApprove(x.owner, requests["rest"]) }, waits: true},
 	}
@@ -243,6 +246,7 @@ func absent(x *scene) map[string]cell {
 		"account disable": {try: func() error { return x.remove(account, console.AccountItself) }},
 		"manual task":     {try: func() error { return x.done(x.caller, &o) }},
 		"retry":           {try: func() error { return x.retry(x.caller, &o) }},
+		"plan":            {try: func() error { return x.plan(x.caller, account, x.others) }},
 		"bootstrap":       {never: fileChangesNoAccess},
 		"REST":            {try: func() error { return x.callGrant(eve, x.admins) }},
 	}
@@ -305,11 +309,35 @@ func mastered(x *scene) map[string]cell {
 		"manual task": {prepare: func() { x.must("", x.console.DoByHand(x.t.Context(), x.caller, x.app, o.ID, "test")) },
 			try: func() error { return says(x.done(x.caller, &o)) }, after: func() { x.stop(&o) }},
 		"retry":     {try: func() error { return says(x.retry(x.caller, &o)) }},
+		"plan":      {try: func() error { return says(x.plan(x.caller, account, x.others)) }},
 		"bootstrap": {never: fileChangesNoAccess},
 		"REST":      {try: func() error { return says(x.callRevoke(who, x.others)) }},
 	}
 	maps.Copy(table, x.decisions(&request))
 	return table
+}
+
+// plan makes a plan to remove an access, and applies it as somebody who has looked at it.
+func (x *scene) plan(who govern.Caller, account console.ResourceKey, e console.EntitlementKey) error {
+	x.t.Helper()
+	ctx := x.t.Context()
+	id, err := x.console.CreatePlan(ctx, x.caller, govern.NewPlan{Cause: console.PlanCause{Kind: console.PlanSelection}, Why: "test",
+		Rows: []console.PlanRow{{App: x.app, Account: account, Entitlement: e, Do: console.PlanRemove}}})
+	if err != nil {
+		return err
+	}
+	v, err := x.console.Plan(ctx, who, id, store.PlanRowFilter{}, 0, 10)
+	if err != nil {
+		return err
+	}
+	if err := x.console.ApplyPlan(ctx, who, id, v.Hash, ""); err != nil {
+		return err
+	}
+	x.wait("the plan is carried out", func(tx *store.Tx) (bool, error) {
+		p, err := tx.Plan(id)
+		return p.State == console.PlanVerifying || p.State == console.PlanComplete, err
+	})
+	return nil
 }
 
 // newestOf returns the newest operation on an access.

@@ -15,7 +15,7 @@ import (
 
 // carried is the number of rows that are carried out in one transaction, because other commands wait
 // for it.
-const carried = 25
+const carried = 50
 
 // Advance does what is to be done about a plan: it computes a draft, carries out what was applied, and
 // completes what is over. It can be stopped at any time and goes on where it was.

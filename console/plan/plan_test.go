@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"context"
 	"crypto/sha256"
 	"strings"
 	"testing"
@@ -443,5 +444,61 @@ func TestPlanDraft(t *testing.T) {
 	w.check(plan.Compute(ctx, w.store, console.By{At: w.now.Add(time.Hour), Actor: console.Console}, p.ID))
 	if v := w.plan(p.ID); v.State != console.PlanReady || !v.Computed.Equal(w.now) {
 		t.Errorf("%+v", v.RemovalPlan)
+	}
+}
+
+// TestPlanResumes stops the worker while it carries out a plan, and lets another go on: each row is
+// carried out once.
+func TestPlanResumes(t *testing.T) { onBoth(t, testPlanResumes) }
+
+func testPlanResumes(t *testing.T, w *world) {
+	const rows = 240
+	w.many(rows)
+	v := w.mustCreate("sup", w.manyRows(rows)...)
+	if v.Summary.Planned != rows {
+		t.Fatalf("%+v", v.Summary)
+	}
+	w.check(w.ApplyPlan(ctx, w.callers["sup"], v.ID, v.Hash, "240"))
+	for stops := 0; ; stops++ {
+		working, stop := context.WithCancel(ctx)
+		transactions := 0
+		err := plan.Advance(working, w.store, func() time.Time {
+			if transactions++; transactions == 3 {
+				stop() // before the third transaction
+			}
+			return w.now
+		}, v.ID)
+		stop()
+		if w.plan(v.ID).State != console.PlanApplying {
+			w.check(err)
+			if stops < 2 {
+				t.Errorf("it was stopped %d times", stops)
+			}
+			break
+		}
+		if err == nil || stops > rows {
+			t.Fatalf("it was not stopped: %v", err)
+		}
+	}
+	if v = w.plan(v.ID); v.State != console.PlanVerifying || v.Results[console.ResultUnderWay] != rows {
+		t.Errorf("%s %+v", v.State, v.Results)
+	}
+	counts := map[string]int{}
+	for after := int64(0); ; {
+		var events []store.Event
+		w.view(func(tx *store.Tx) (err error) {
+			events, err = tx.Events(store.EventFilter{}, after, store.PageSize)
+			return err
+		})
+		for _, e := range events {
+			counts[e.Kind]++
+			after = e.Number
+		}
+		if len(events) < store.PageSize {
+			break
+		}
+	}
+	if counts["operation.queued"] != rows || counts["bar.added"] != rows || counts["reason.ended"] != rows/2 {
+		t.Errorf("%v", counts)
 	}
 }

@@ -117,8 +117,15 @@ func (t *Tx) propose(g Ground, o console.Operation, c Circumstances) (p console.
 	}
 	// Other entitlements do not affect who is an administrator.
 	if o.Entitlement == console.AccountItself || slices.Contains(app.Roles.Entitlements(), o.Entitlement) {
-		if p.Admins, err = t.Admins(o.App); err != nil {
+		// No change of an account that gives no administrator now can lower their number.
+		held, err := t.HeldOf([]StreamAt{g.stream}, app.Roles.AdminEntitlements(), []console.ResourceKey{o.Account})
+		if err != nil {
 			return p, err
+		}
+		if len(held) > 0 {
+			if p.Admins, err = t.Admins(o.App); err != nil {
+				return p, err
+			}
 		}
 		// The proposed operation does not count as another change in flight.
 		p.Admins.InFlight = slices.DeleteFunc(p.Admins.InFlight, func(f console.Change) bool { return f == o.Change() })

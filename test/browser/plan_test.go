@@ -43,7 +43,7 @@ func TestPlan(t *testing.T) {
 	b.quick = true
 	b.as("sets up everything")
 
-	b.plan("PPLX_Admins member", "reorganised")
+	b.plan("PPLX_Admin member", "reorganised")
 	b.has("blocked by a guard", "the minimum is")
 	b.look("plan-blocked")
 

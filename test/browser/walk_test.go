@@ -150,7 +150,7 @@ func TestEveryPage(t *testing.T) {
 	b.until("a sync shows the hostile names", `fetch(document.querySelector(".head a[href^='/applications/']").getAttribute("href") + "/accounts?search=hostile0").then((r) => r.text()).then((s) => s.includes("hostile0@"))`)
 
 	connector, app := b.actions(), b.operation()
-	b.plan("PPLX_Admins member", "reorganised")
+	b.plan("PPLX_Admin member", "reorganised")
 	b.webhooks()
 	b.pushes()
 	b.automation()
