@@ -14,6 +14,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 SMALL := github.com/cockroachdb/... cel.dev/... github.com/antlr4-go/... google.golang.org/... github.com/gogo/... github.com/prometheus/... \
 	go.opentelemetry.io/... go.yaml.in/... github.com/spf13/... golang.org/x/net/... text/template/... html/template net/http baton/console/web baton/console/api baton/console/cli \
 	baton/console/server baton/console/config baton/console/installation baton/console/scim baton/console/siem baton/console/webhook baton/console/notify baton/console/mail baton/console/telemetry \
+	baton/console/govern baton/console/approve baton/console/worker baton/console/findings \
 	baton/sandbox/... github.com/go-jose/... github.com/wneessen/... crypto/x509 encoding/xml github.com/minio/... github.com/getsentry/... github.com/robfig/...
 BUILD = CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath $(SMALL:%=-gcflags=%=-l) -ldflags '$(LDFLAGS)'
 

@@ -165,6 +165,7 @@ var small = []string{"github.com/cockroachdb/...", "cel.dev/...", "github.com/an
 	"baton/console/web", "baton/console/api", "baton/console/cli",
 	"baton/console/server", "baton/console/config", "baton/console/installation", "baton/console/scim", "baton/console/siem", "baton/console/webhook", "baton/console/notify",
 	"baton/console/mail", "baton/console/telemetry",
+	"baton/console/govern", "baton/console/approve", "baton/console/worker", "baton/console/findings",
 	"baton/sandbox/...", "github.com/go-jose/...", "github.com/wneessen/...", "crypto/x509", "encoding/xml", "github.com/minio/...", "github.com/getsentry/...", "github.com/robfig/..."}
 
 // goEnv returns the environment of a build for a platform.
