@@ -161,7 +161,7 @@ func (r *run) commands() *cobra.Command {
 		r.flags[name] = &flagText{kind: o.Kind}
 	}
 	root.AddCommand(
-		r.serveCommand(), r.demoCommand(), r.setupTokenCommand(), r.breakGlassCommand(), r.syncCommand(), r.uploadCommand(), r.importCommand(), r.peopleCommand(), r.inspectCommand(), r.diffCommand(),
+		r.serveCommand(), r.demoCommand(), r.setupTokenCommand(), r.breakGlassCommand(), r.syncCommand(), r.uploadCommand(), r.importCommand(), r.peopleCommand(), r.inspectCommand(), r.diffCommand(), r.verifyCommand(),
 		r.backupCommand(), r.restoreCommand(), r.moveCommand(), r.resumeCommand(), r.keysCommand(), r.auditCommand(), r.doctorCommand(), r.healthCheckCommand(),
 		r.command(spec{use: "version", short: "Print the version"}, func(context.Context, []string) error {
 			return r.line("%s", r.buildVersion())

@@ -60,6 +60,7 @@ func options() map[string]settings.Option {
 	add("connector", "Name of a connector", "")
 	add("reason", "Why", "")
 	add("head", "File with a head that audit head printed", "")
+	add("fingerprint", "Fingerprint of the key that signs evidence, SHA256:HEX, from outside of the pack", "")
 	add("erased", "File with the list that people erased printed", "")
 	add("apply", "Do it, instead of showing what it would do", false)
 	add("once", "End when everything is there, and print what that is", false)

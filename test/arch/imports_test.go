@@ -76,7 +76,7 @@ var allowedImports = map[string][]string{
 	"console/syncfile":          {".", "c1z", "c1z/facts", "console/c1z3"},
 	"console/ingest":            {".", "c1z", "c1z/facts", "console", "console/store", "console/syncfile", "internal/intern"},
 	"console/ingest/ingesttest": {".", "c1z/writer", "console", "console/ingest", "console/store"},
-	"console/cli":               {".", "c1z", "c1z/facts", "console", "console/config", "console/directory", "console/govern", "console/ingest", "console/installation", "console/login", "console/server", "console/store", "console/telemetry", "console/store/rpcstore", "console/syncfile", "console/web", "console/worker", "internal/cgroup", "internal/disk", "internal/english", "internal/manual", "internal/otlp", "internal/output", "internal/settings", "wire"},
+	"console/cli":               {".", "c1z", "c1z/facts", "console", "console/config", "console/directory", "console/evidence", "console/govern", "console/ingest", "console/installation", "console/login", "console/server", "console/store", "console/telemetry", "console/store/rpcstore", "console/syncfile", "console/web", "console/worker", "internal/cgroup", "internal/disk", "internal/english", "internal/manual", "internal/otlp", "internal/output", "internal/settings", "wire"},
 	"console/config":            {".", "console", "console/govern", "console/login", "console/mail", "console/schedule", "console/store", "internal/english"},
 	"console/installation":      {".", "console", "console/store", "console/store/postgres", "console/store/sqlite", "internal/disk"},
 	"console/server":            {".", "console", "console/api", "console/config", "console/govern", "console/hosted", "console/ingest", "console/installation", "console/login", "console/mail", "console/rpc", "console/scim", "console/siem", "console/store", "console/telemetry", "console/store/rpcstore", "console/webhook", "console/web", "console/worker", "internal/disk"},
@@ -115,6 +115,8 @@ var allowedImports = map[string][]string{
 	"console/store/postgres/pgtest": {"."},
 	"console/store/rpcstore":        {".", "console", "console/condition", "console/rpc", "console/store", "console/store/internal/*"}, // conditions fill the fields of new accounts
 	"console/store/sqlite":          {".", "console/store", "console/store/internal/*"},
+	"console/evidence":              {".", "console"},
+	"console/evidence/evidencetest": {"console", "console/evidence"},
 	"console/store/storetest":       {".", "console", "console/store", "console/store/internal/*", "console/telemetry", "internal/longtest", "internal/otlp"},
 }
 
