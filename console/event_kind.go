@@ -60,7 +60,7 @@ var EventNouns = []EventNoun{
 	{"exemption", "Exemptions", []EventKind{{"added", "exempted the person from a requirement"}, {"ended", "ended an exemption"}}},
 	{"campaign", "Reviews", []EventKind{{"added", "added the review"}, {"changed", "changed the review"}, {"draft", "went back to the draft of the review"}, {"preparing", "began to freeze what is reviewed"}, {"staged", "froze what is reviewed"},
 		{"running", "started the review"}, {"closing", "ended the decisions of the review"}, {"remediating", "began to carry out the removals of the review"}, {"verifying", "began to wait for the syncs that show the removals"},
-		{"planned", "planned the removals of the review"}, {"waiting", "waits until the review can be prepared"}, {"complete", "completed the review"}, {"cancelled", "cancelled the review"}}},
+		{"planned", "planned the removals of the review"}, {"waiting", "waits until the review can be prepared"}, {"exported", "made the evidence pack of the review"}, {"complete", "completed the review"}, {"cancelled", "cancelled the review"}}},
 	{"review", "Decisions of reviews", []EventKind{{"assigned", "asked somebody to review"}, {"unassigned", "no longer asks somebody to review"}, {"submitted", "submitted decisions"}, {"reminded", "reminded the reviewers with open items"}}},
 	{"incompatible", "Incompatible entitlements", []EventKind{{"added", "declared two entitlements incompatible"}, {"ended", "ended that two entitlements are incompatible"}}},
 	{"request-settings", "Settings of requests", []EventKind{{"changed", "changed what may be requested"}}},

@@ -8,6 +8,7 @@
 package govern
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -108,8 +109,11 @@ type Caller struct {
 // by returns the attribution of the caller's changes.
 func (c *Console) by(caller Caller) console.By {
 	by := console.By{At: c.now(), Actor: console.ByPerson(caller.Person.Canonical()), Request: caller.Request, Address: caller.Address, Source: caller.Source}
-	if caller.Client != nil {
+	switch {
+	case caller.Client != nil:
 		by.Client = caller.Client.ID
+	case !caller.Session.Began.IsZero():
+		by.Login = cmp.Or(caller.Session.Provider, console.LoginPassword)
 	}
 	return by
 }
