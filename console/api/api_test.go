@@ -108,6 +108,7 @@ var want = map[string][]int{
 	"POST /api/v1/campaigns/{campaign}/action/sample":                     {404, 404, 404, 403, 400},
 	"GET /api/v1/campaigns/{campaign}/items":                              {404, 404, 404, 200},
 	"GET /api/v1/campaigns/{campaign}/items/{item}":                       {404},
+	"GET /api/v1/campaigns/{campaign}/pack":                               {404, 404, 404, 400},
 	"GET /api/v1/campaigns/{campaign}/submissions":                        {404, 404, 404, 200},
 	"POST /api/v1/campaigns/{campaign}/action/decide":                     {404, 404, 404, 400}, // it is not running
 	"POST /api/v1/campaigns/{campaign}/action/bulk":                       {404, 404, 404, 400},

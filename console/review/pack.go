@@ -1,6 +1,7 @@
 package review
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"iter"
 	"slices"
@@ -253,7 +254,7 @@ func (p *Pack) operation(id console.ID, item int) (evidence.Operation, error) {
 	if baton.KindOf(err) == baton.NotFound {
 		return e, nil
 	}
-	e.Sync, e.Began, e.SHA256 = s.ID, s.Began, s.SHA256
+	e.Sync, e.Began, e.SHA256 = s.ID, s.Began, hex.EncodeToString(s.SHA256)
 	return e, err
 }
 
@@ -328,7 +329,7 @@ func (p *Pack) leftOut() (all []evidence.LeftOut, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if covered[a.ID] || a.Created.After(p.campaign.Staged.At) {
+		if covered[a.ID] || a.ID.Time().After(p.campaign.Staged.At) {
 			continue
 		}
 		l := evidence.LeftOut{App: a.ID, Name: a.Name, Why: "not in the scope", By: p.campaign.Author.Person(), At: p.campaign.Created}
