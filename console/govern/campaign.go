@@ -187,9 +187,6 @@ func (c *Console) ResetCampaign(ctx context.Context, caller Caller, id console.I
 // StartCampaign lets the reviewers decide.
 func (c *Console) StartCampaign(ctx context.Context, caller Caller, id console.ID) error {
 	return c.changeCampaign(ctx, caller, id, func(tx *store.Tx, me console.Person, campaign console.Campaign) error {
-		if campaign.State != console.CampaignStaged {
-			return baton.Errorf(baton.Refused, "a review that is %s cannot start", campaign.State).WithFix("Prepare it first.")
-		}
 		_, err := review.Start(tx, id)
 		return err
 	})

@@ -168,6 +168,32 @@ var Rules = []Rule{
 		Text:    `A finding in {{.App.Name}} was {{if .Data.why}}accepted{{else}}snoozed{{end}} until {{.Time "until"}} and is open again: {{.Data.label}}.{{with .Data.why}} The reason was: {{.}}{{end}}`,
 		Path:    `/findings?app={{.App.ID}}&kind={{.Data.kind}}`},
 
+	// Reviews. Reviewers are told only while they have something to decide.
+	{Kind: "campaign.running", To: listed("reviewers"), Class: ordinary,
+		Subject: `Please review who has access: {{.Data.name}}`,
+		Text:    `The review “{{.Data.name}}” began. You are asked about a part of it, until {{.Time "ends"}}.`,
+		Path:    `/reviews/{{.Event.Object}}`},
+	{Kind: "review.assigned", To: subject, Class: ordinary, When: running,
+		Subject: `Please review who has access: {{.Data.name}}`,
+		Text:    `You are asked about {{.Data.count}} more in the review “{{.Data.name}}”.{{with .Data.why}} The reason given: {{.}}.{{end}}`,
+		Path:    `/reviews/{{.Event.Object}}`},
+	{Kind: "review.reminded", To: listed("reviewers"), Class: ordinary,
+		Subject: `Not reviewed yet: {{.Data.name}}`,
+		Text:    `The review “{{.Data.name}}” waits for decisions of yours. It ends on {{.Time "ends"}}. Decisions that are not submitted do not count.`,
+		Path:    `/reviews/{{.Event.Object}}`},
+	{Kind: "campaign.waiting", To: listed("owners"), Class: ordinary,
+		Subject: `The review {{.Data.name}} cannot begin`,
+		Text:    `The review “{{.Data.name}}” begins by itself as soon as its sources are accurate enough. {{.Data.why}}`,
+		Path:    `/reviews/{{.Event.Object}}`},
+	{Kind: "campaign.closing", To: joined("owners", "app_owners"), Class: ordinary, When: unanswered,
+		Subject: `Nobody answered {{.Data.unanswered}} of {{.Data.items}} in the review {{.Data.name}}`,
+		Text:    `The review “{{.Data.name}}” ended. Nobody decided about {{.Data.unanswered}} of its {{.Data.items}} accesses, some of them in applications that you own.`,
+		Path:    `/reviews/{{.Event.Object}}`},
+	{Kind: "campaign.closing", To: listed("owners"), Class: ordinary,
+		Subject: `The decisions of the review {{.Data.name}} ended`,
+		Text:    `The review “{{.Data.name}}” ended: {{.Data.decided}} of {{.Data.items}} accesses are decided. What is to be removed becomes a plan, which somebody applies.`,
+		Path:    `/reviews/{{.Event.Object}}`},
+
 	// People and their logins.
 	{Kind: "login.invited", To: subject, Class: security, Invitation: true,
 		Subject: `Set up your login`,
@@ -325,6 +351,15 @@ func withRoles(v View, roles ...console.ConsoleRole) (ids []console.ID, err erro
 
 // maxPeople limits the notified people of one role.
 const maxPeople = 1000
+
+// running reports whether the review of an assignment is running, so that its reviewer can decide.
+func running(v View) bool { return v.Data["running"] == true }
+
+// unanswered reports whether nobody decided about some items of a review.
+func unanswered(v View) bool {
+	n, _ := v.Data["unanswered"].(float64)
+	return n > 0
+}
 
 // welcome reports whether the console tells people that they have an account.
 func welcome(v View) bool { return v.Data["welcome"] == true }

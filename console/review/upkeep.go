@@ -83,10 +83,10 @@ func Remind(tx *store.Tx, c console.Campaign) error {
 	if err != nil {
 		return err
 	}
-	open := map[console.ID]int{}
+	var open []console.ID
 	for _, r := range p.Reviewers {
-		if n := r.Total - r.Submitted; n > 0 {
-			open[r.Reviewer] = n
+		if r.Total > r.Submitted {
+			open = append(open, r.Reviewer)
 		}
 	}
 	if len(open) == 0 {
