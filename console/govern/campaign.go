@@ -17,18 +17,34 @@ func seeCampaign(tx *store.Tx, me console.Person, id console.ID) (c console.Camp
 	if c, err = tx.Campaign(id); err != nil {
 		return c, false, err
 	}
-	err = console.SeeCampaigns.Check(me, console.Object{Campaign: &c})
-	if err == nil {
-		return c, true, nil
+	all, err = maySeeCampaign(tx, me, c)
+	return c, all, err
+}
+
+// maySeeCampaign returns an error unless a person may see a campaign. all is whether that is all of it,
+// not only the items of a reviewer.
+func maySeeCampaign(tx *store.Tx, me console.Person, c console.Campaign) (all bool, err error) {
+	if err = console.SeeCampaigns.Check(me, console.Object{Campaign: &c}); err == nil {
+		return true, nil
 	}
-	p, e := tx.ReviewerProgress(id, me.Canonical())
+	p, e := tx.ReviewerProgress(c.ID, me.Canonical())
 	if e != nil {
-		return c, false, e
+		return false, e
 	}
 	if p.Total > 0 && c.State != console.CampaignStaged {
-		return c, false, nil
+		return false, nil
 	}
-	return c, false, hidden("review", err)
+	return false, hidden("review", err)
+}
+
+// holdCampaign returns a campaign that a person may see, and keeps it in its state until the end of the
+// transaction.
+func holdCampaign(tx *store.Tx, me console.Person, id console.ID) (console.Campaign, error) {
+	c, err := tx.HoldCampaign(id)
+	if err == nil {
+		_, err = maySeeCampaign(tx, me, c)
+	}
+	return c, err
 }
 
 // runCampaign returns a campaign that a person may run.
