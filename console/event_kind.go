@@ -95,6 +95,7 @@ var EventNouns = []EventNoun{
 	{"webhook", "Webhooks", []EventKind{{"added", "added a webhook"}, {"changed", "changed a webhook"}, {"rotated", "changed the secret of a webhook"}, {"paused", "paused a webhook"}, {"resumed", "resumed a webhook"},
 		{"stopped", "stopped a webhook"}, {"removed", "removed a webhook"}, {"replayed", "sent events to a webhook again"}, {"tested", "tested a webhook"}, {"received", "received a message at an incoming webhook"}}},
 	{"hook", "Incoming webhooks", []EventKind{{"added", "added an incoming webhook"}, {"changed", "changed an incoming webhook"}, {"rotated", "changed the secret of an incoming webhook"}, {"removed", "removed an incoming webhook"}}},
+	{"configuration", "Configuration files", []EventKind{{"applied", "applied configuration files"}, {"exported", "exported the configuration"}}},
 	{"setting", "Settings", []EventKind{{"changed", "changed a setting"}}},
 	{"secret", "Sealed secrets", []EventKind{{"set", "set a secret"}, {"removed", "removed a secret"}, {"lost", "lost a secret, because its key is missing"}}},
 	{"keys", "Keys of secrets", []EventKind{{"rotated", "sealed secrets with another key"}}},

@@ -17,6 +17,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/api"
+	"baton/console/config"
 	"baton/console/govern"
 	"baton/console/ingest"
 	"baton/console/ingest/ingesttest"
@@ -86,7 +87,7 @@ func newFixture(t testing.TB) *fixture {
 	f.store, err = sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, keys)
 	f.check(err)
 	now := func() time.Time { return f.now }
-	f.govern = govern.New(govern.Config{Store: f.store, Hosts: []string{"console.example.com", "127.0.0.1"}, Now: now,
+	f.govern = govern.New(govern.Config{Configuration: config.Door{Reader: config.Reader{MinInterval: time.Minute}}, Store: f.store, Hosts: []string{"console.example.com", "127.0.0.1"}, Now: now,
 		Products: []govern.Product{{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts"}}})
 	tokens, err := rpc.New(rpc.Config{Store: rpcstore.New(f.store), Clients: rpcstore.NewClients(f.store), Hosts: []string{"console.example.com", "127.0.0.1"}, Now: now})
 	f.check(err)

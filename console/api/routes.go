@@ -81,6 +81,7 @@ const (
 	seePolicy      = "see policies, the application and the person"
 	managePolicies = "change policies"
 	seeSettings    = "see the settings"
+	changeSettings = "change the settings of the console"
 	manageWebhooks = "manage webhooks"
 
 	seeAutomations    = "see automations"
@@ -195,6 +196,10 @@ var routes = []route{
 	{"POST /api/v1/connectors/{connector}/action/pause", configure, configureC, responds(pauseConnector)},
 	{"POST /api/v1/connectors/{connector}/action/resume", configure, configureC, responds(resumeConnector)},
 	{"POST /api/v1/connectors/{connector}/action/judge", decide, judge, takes(judgeSync)},
+	{"GET /api/v1/configuration", readAll, seeSettings, responds(listConfiguration)},
+	{"GET /api/v1/configuration/export", readAll, seeSettings, writes(exportConfiguration)},
+	{"POST /api/v1/configuration/action/plan", configureAll, changeSettings, takes(planConfiguration)},
+	{"POST /api/v1/configuration/action/apply", configureAll, changeSettings, takes(applyConfiguration)},
 	{"POST /api/v1/policies/action/test", readAll, seePolicy, takes(testPolicy)},
 	{"GET /api/v1/webhooks", readAll, seeSettings, responds(listWebhooks)},
 	{"POST /api/v1/webhooks", configureAll, manageWebhooks, takes(createWebhook)},

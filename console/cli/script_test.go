@@ -46,7 +46,7 @@ func bootstrap(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	f, err := config.Read(ts.MkAbs(args[1]), time.Minute, nil)
 	if err == nil {
-		_, err = f.Apply(context.Background(), in.Store, console.By{At: time.Now(), Actor: console.Console})
+		_, _, err = f.Apply(context.Background(), in.Store, console.By{At: time.Now(), Actor: console.Console}, config.Options{Source: console.BootstrapSource})
 	}
 	ts.Check(errors.Join(err, in.Close()))
 }

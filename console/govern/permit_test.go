@@ -74,6 +74,13 @@ var permits = map[string]string{
 	"StreamAudit":        "read configure",
 	"AuditExport":        "read configure",
 	"Retention":          "read configure",
+
+	"ConfigurationSources": "read configure",
+	"ExportConfiguration":  "read configure",
+	"ManagedBy":            "any",
+	"PlanConfiguration":    "configure",
+	"ApplyConfiguration":   "configure",
+
 	"ErasureOf":          "read configure",
 	"HistoryKept":        "any",
 	"ChainHead":          "read configure",

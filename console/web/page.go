@@ -66,6 +66,8 @@ type frame struct {
 	Moment     moment
 	// AutomationsPaused means that no automation runs, for those who see automations.
 	AutomationsPaused bool
+	// Managed is the name of the configuration files that describe the object of the page.
+	Managed string
 	// Kept is since when the history is kept, on pages that show some; zero if all of it is.
 	Kept time.Time
 }
@@ -105,7 +107,7 @@ func navigation(me console.Person, at string) []navSection {
 	if console.SeeSettings.Of(me, console.Object{}) {
 		admin.Links = append(admin.Links, navLink{Label: "Sign-in", Path: "/settings/sign-in"}, navLink{Label: "People by SCIM", Path: "/settings/scim"}, navLink{Label: "API credentials", Path: "/settings/api-credentials"}, navLink{Label: "Company domains", Path: "/settings/domains"})
 		admin.Links = append(admin.Links, navLink{Label: "Mail", Path: "/settings/mail"}, navLink{Label: "Audit export", Path: "/settings/audit"},
-			navLink{Label: "Webhooks", Path: "/settings/webhooks"}, navLink{Label: "Retention", Path: "/settings/retention"})
+			navLink{Label: "Webhooks", Path: "/settings/webhooks"}, navLink{Label: "Retention", Path: "/settings/retention"}, navLink{Label: "Configuration", Path: "/settings/configuration"})
 	}
 	sections = append(sections, admin)
 	for i, s := range sections {
@@ -138,6 +140,9 @@ func (c *call) show(status int, name, title string, data any) error {
 			return err
 		}
 		f.Search = text(c.r.Form.Get("q"))
+	}
+	if f.Managed, err = c.managedBy(data); err != nil {
+		return err
 	}
 	if l, ok := data.(interface{ live() live }); ok && f.Me.ID != "" {
 		f.Live = l.live()
@@ -212,6 +217,9 @@ var functions = template.FuncMap{
 	"sentence":    func(now time.Time, o console.Operation) string { return o.Sentence(now) },
 	"operation":   operationChip,
 	"requirement": requirementChip,
+	"driftrows":   driftRows,
+	"configured":  configuredName,
+	"configpath":  configuredPath,
 	"weblink":     webLink,
 	"change":      changeWords,
 	"automation":  automationChip,

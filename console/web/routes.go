@@ -250,6 +250,9 @@ var routes = []route{
 	{"GET /settings/retention", signedIn, retentionPage},
 	{"POST /settings/retention", signedIn, setRetention},
 
+	{"GET /settings/configuration", signedIn, configurationPage},
+	{"GET /settings/configuration/export", signedIn, exportConfiguration},
+
 	{"GET /settings/webhooks", signedIn, webhooksShown},
 	{"GET /settings/webhooks/new", signedIn, newWebhookPage},
 	{"POST /settings/webhooks/new", signedIn, addWebhook},

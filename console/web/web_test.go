@@ -193,6 +193,8 @@ var want = map[string][]int{
 	"GET /audit/head":                         {403, 403, 403, 403, 403, 200},
 	"POST /people/{person}/erase":             {403, 403, 403, 403, 403, 403, 400}, // an empty form
 	"GET /settings/retention":                 {403, 403, 403, 403, 403, 200},
+	"GET /settings/configuration":             {403, 403, 403, 403, 403, 200},
+	"GET /settings/configuration/export":      {403, 403, 403, 403, 403, 200},
 	"POST /settings/retention":                {403, 403, 403, 403, 403, 403, 403, 400}, // an empty form
 	"GET /settings/audit":                     {403, 403, 403, 403, 403, 200},
 	"POST /settings/audit":                    {403, 403, 403, 403, 403, 403, 403, 303}, // an empty form: nowhere
