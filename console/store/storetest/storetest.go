@@ -88,6 +88,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"File", testFile},
 		{"FileRetention", testFileRetention},
 		{"Retention", testRetention},
+		{"Configuration", testConfiguration},
 		{"ForgetHistory", testForgetHistory},
 		{"ForgetTasks", testForgetTasks},
 		{"Erasure", testErasure},
