@@ -62,7 +62,7 @@ func objectOf(o console.ConfiguredObject) configuredObject {
 	return configuredObject{string(o.Kind), o.ID, text(o.Name)}
 }
 
-func planOf(p console.ConfigurationPlan) *configurationPlan {
+func configurationPlanOf(p console.ConfigurationPlan) *configurationPlan {
 	m := &configurationPlan{Source: p.Source, Digest: p.Digest}
 	for _, d := range p.Changes {
 		m.Changes = append(m.Changes, differenceOf(d))
@@ -96,7 +96,7 @@ func planConfiguration(c *call, r configurationRequest) (*configurationPlan, err
 	if err != nil {
 		return nil, err
 	}
-	return planOf(plan), nil
+	return configurationPlanOf(plan), nil
 }
 
 func applyConfiguration(c *call, r configurationRequest) (*configurationPlan, error) {
@@ -108,7 +108,7 @@ func applyConfiguration(c *call, r configurationRequest) (*configurationPlan, er
 	if err != nil {
 		return nil, err
 	}
-	return planOf(plan), nil
+	return configurationPlanOf(plan), nil
 }
 
 // configurationSource is a set of files that was applied, with what differs since.
