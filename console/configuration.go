@@ -43,7 +43,7 @@ type ConfiguredObject struct {
 // in the app.
 func RequirementObject(app ID, entitlement string) string { return string(app) + "/" + entitlement }
 
-// ConfigurationVerb is what applying files does to an object.
+// ConfigurationVerb names the change of an object by files that are applied.
 type ConfigurationVerb string
 
 const (
@@ -100,7 +100,7 @@ type ConfigurationOptions struct {
 	Program bool
 }
 
-// ConfigurationPlan is what applying configuration files does.
+// ConfigurationPlan lists the changes that applying configuration files makes.
 type ConfigurationPlan struct {
 	Source  string                    `json:"source"`
 	Changes []ConfigurationDifference `json:"changes"`

@@ -22,7 +22,7 @@ type configurationFile struct {
 	Text string `json:"text"`
 }
 
-// configurationPlan is what applying files does, or did.
+// configurationPlan lists the changes that applying files makes, or made.
 type configurationPlan struct {
 	Source    string                        `json:"source"`
 	Digest    string                        `json:"digest"`

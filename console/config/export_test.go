@@ -65,13 +65,13 @@ func opened(t *testing.T, s *store.Store, err error) *store.Store {
 	return s
 }
 
-// room is a store with the console as the one who applies.
-type room struct {
+// fixture is a store with the console as the one who applies.
+type fixture struct {
 	t *testing.T
 	s *store.Store
 }
 
-func (r room) read(text string) *config.File {
+func (r fixture) read(text string) *config.File {
 	r.t.Helper()
 	f, err := reader.Read([]console.ConfigurationFile{{Name: "all.yaml", Text: text}})
 	if err != nil {
@@ -80,13 +80,13 @@ func (r room) read(text string) *config.File {
 	return f
 }
 
-func (r room) apply(text string, by console.Actor, o config.Options) (console.ConfigurationPlan, error) {
+func (r fixture) apply(text string, by console.Actor, o config.Options) (console.ConfigurationPlan, error) {
 	r.t.Helper()
 	_, plan, err := r.read(text).Apply(r.t.Context(), r.s, console.By{At: noon, Actor: by}, o)
 	return plan, err
 }
 
-func (r room) plan(text string, by console.Actor, o config.Options) console.ConfigurationPlan {
+func (r fixture) plan(text string, by console.Actor, o config.Options) console.ConfigurationPlan {
 	r.t.Helper()
 	plan, err := r.read(text).Plan(r.t.Context(), r.s, console.By{At: noon, Actor: by}, o)
 	if err != nil {
@@ -95,7 +95,7 @@ func (r room) plan(text string, by console.Actor, o config.Options) console.Conf
 	return plan
 }
 
-func (r room) export() (text string) {
+func (r fixture) export() (text string) {
 	r.t.Helper()
 	r.view(func(tx *store.Tx) error {
 		b, err := config.Export(tx)
@@ -105,21 +105,21 @@ func (r room) export() (text string) {
 	return text
 }
 
-func (r room) view(fn func(*store.Tx) error) {
+func (r fixture) view(fn func(*store.Tx) error) {
 	r.t.Helper()
 	if err := r.s.View(r.t.Context(), fn); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-func (r room) update(by console.Actor, fn func(*store.Tx) error) {
+func (r fixture) update(by console.Actor, fn func(*store.Tx) error) {
 	r.t.Helper()
 	if err := r.s.Update(context.Background(), console.By{At: noon, Actor: by}, fn); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-func (r room) events() (n int64) {
+func (r fixture) events() (n int64) {
 	r.t.Helper()
 	r.view(func(tx *store.Tx) error {
 		h, err := tx.ChainHead()
@@ -231,7 +231,7 @@ func TestExportApply(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				from, to := room{t, e.open(t)}, room{t, e.open(t)}
+				from, to := fixture{t, e.open(t)}, fixture{t, e.open(t)}
 				if _, err := from.apply(string(text), console.Console, config.Options{Source: "files"}); err != nil {
 					t.Fatalf("seed %d: %v\n%s", seed, err, text)
 				}

@@ -31,9 +31,9 @@ connectors:
 `
 
 // company applies the configuration and a sync, and returns the people by name.
-func newCompany(t *testing.T) (r room, people map[string]console.Actor) {
+func newCompany(t *testing.T) (r fixture, people map[string]console.Actor) {
 	t.Helper()
-	r = room{t, engines[0].open(t)}
+	r = fixture{t, engines[0].open(t)}
 	if _, err := r.apply(company, console.Console, config.Options{Source: "files"}); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +262,7 @@ func TestByProgram(t *testing.T) {
 
 // TestSecretsStay keeps secrets that files do not give, and does not send them to another address.
 func TestSecretsStay(t *testing.T) {
-	r := room{t, engines[0].open(t)}
+	r := fixture{t, engines[0].open(t)}
 	file := "apps: [{name: App}]\nconnectors:\n  - {name: c, app: App, product: thing, hosted: true, settings: {base-url: 'https://a.example.test', api-token: s3cret}}\n"
 	o := config.Options{Source: "files"}
 	plan, err := r.apply(file, console.Console, o)
