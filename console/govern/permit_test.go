@@ -25,6 +25,7 @@ var permits = map[string]string{
 	"Campaigns":                "read ask decide configure",
 	"Campaign":                 "read ask decide configure",
 	"CampaignItems":            "read ask decide configure",
+	"EvidencePack":             "read configure",
 	"MyReviewItems":            "read ask decide configure",
 	"ReviewItem":               "read ask decide configure",
 	"CampaignSubmissions":      "read ask decide configure",
