@@ -1,13 +1,16 @@
 package config
 
-import "baton/console"
+import (
+	"baton/console"
+	"baton/console/store"
+)
 
 // Retention says how long records are kept. Limits that are left out are the console's own.
 type Retention struct {
-	SyncFiles   *int `yaml:"sync_files,omitempty"` // of each connector
-	MailDays    *int `yaml:"mail_days,omitempty"`
-	TaskDays    *int `yaml:"task_days,omitempty"`    // 0: for ever
-	HistoryDays *int `yaml:"history_days,omitempty"` // 0: for ever
+	SyncFiles   *int `yaml:"sync_files"` // of each connector
+	MailDays    *int `yaml:"mail_days"`
+	TaskDays    *int `yaml:"task_days"`    // 0: for ever
+	HistoryDays *int `yaml:"history_days"` // 0: for ever
 }
 
 func (r Retention) retention() console.Retention {
@@ -24,14 +27,10 @@ func (r Retention) retention() console.Retention {
 }
 
 // applyRetention sets how long records are kept, unless that is so already.
-func (a *applying) applyRetention() error {
-	if a.Retention == nil {
-		return nil
-	}
-	want := a.Retention.retention()
-	before, err := a.t.Retention()
-	if err != nil || before == want {
+func applyRetention(t *store.Tx, r console.Retention) error {
+	before, err := t.Retention()
+	if err != nil || before == r {
 		return err
 	}
-	return a.t.SetRetention(want, "the configuration file says so")
+	return t.SetRetention(r, "the configuration file says so")
 }

@@ -47,7 +47,7 @@ func onBoth(t *testing.T, test func(*testing.T, *world)) {
 }
 
 func openSQLite(t testing.TB) *store.Store {
-	s, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, newKeys(t))
+	s, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,16 +55,8 @@ func openSQLite(t testing.TB) *store.Store {
 	return s
 }
 
-func newKeys(t testing.TB) *store.Keyring {
-	keys, err := store.NewKeyring("test", map[string][]byte{"test": store.NewKey()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
-}
-
 func openPostgres(t testing.TB) *store.Store {
-	s, err := postgres.Open(ctx, postgres.Config{URL: pgtest.New(t), Now: noon, CallersClock: true}, newKeys(t))
+	s, err := postgres.Open(ctx, postgres.Config{URL: pgtest.New(t), Now: noon, CallersClock: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

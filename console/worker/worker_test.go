@@ -38,11 +38,7 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	keys, err := store.NewKeyring("test", map[string][]byte{"test": store.NewKey()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, keys)
+	s, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
