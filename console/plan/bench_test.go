@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"baton/console"
+	"baton/console/govern/governtest"
 	"baton/console/ingest/ingesttest"
 	"baton/console/plan"
 	"baton/console/store"
@@ -18,7 +19,7 @@ const planned = 10_000
 // BenchmarkPlan computes a plan of 10,000 rows, half of them memberships and half of them accounts, and
 // carries it out. It reports the CPU of this process; that of a PostgreSQL server is apart.
 func BenchmarkPlan(b *testing.B) {
-	for name, open := range map[string]func(testing.TB) *store.Store{"sqlite": openSQLite, "postgres": openPostgres} {
+	for name, open := range map[string]func(testing.TB) *store.Store{"sqlite": governtest.OpenSQLite, "postgres": governtest.OpenPostgres} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				benchPlan(b, newWorld(b, open(b)))
@@ -34,23 +35,23 @@ func benchPlan(b *testing.B, w *world) {
 	b.StartTimer()
 	var p console.RemovalPlan
 	begin := cpu(b)
-	w.update(func(tx *store.Tx) (err error) {
+	w.Update(func(tx *store.Tx) (err error) {
 		p, err = tx.AddPlan(console.RemovalPlan{Cause: console.PlanCause{Kind: console.PlanSelection}, Title: "Many", Why: "not needed"}, rows)
 		return err
 	})
 	added := cpu(b)
-	w.check(plan.Compute(ctx, w.store, console.By{At: w.now, Actor: console.Console}, p.ID))
+	w.Check(plan.Compute(ctx, w.Store, console.By{At: w.Time, Actor: console.Console}, p.ID))
 	computed := cpu(b)
-	w.view(func(tx *store.Tx) (err error) {
+	w.View(func(tx *store.Tx) (err error) {
 		p, err = tx.Plan(p.ID)
 		return err
 	})
 	if p.Summary.Planned != planned {
 		b.Fatalf("%+v", p.Summary)
 	}
-	w.check(w.ApplyPlan(ctx, w.callers["sup"], p.ID, p.Hash, fmt.Sprint(planned)))
+	w.Check(w.ApplyPlan(ctx, w.Callers["sup"], p.ID, p.Hash, fmt.Sprint(planned)))
 	applied := cpu(b)
-	w.check(plan.Advance(ctx, w.store, func() time.Time { return w.now }, p.ID))
+	w.Check(plan.Advance(ctx, w.Store, func() time.Time { return w.Time }, p.ID))
 	carried := cpu(b)
 	begun := time.Now()
 	v := w.plan(p.ID)
@@ -76,16 +77,16 @@ func cpu(b *testing.B) time.Duration {
 
 // many adds accounts that are members, each of a person of its own, and a reason for each membership.
 func (w *world) many(n int) {
-	w.t.Helper()
+	w.T.Helper()
 	for i := range n / 2 {
 		id := fmt.Sprintf("u%05d", i)
-		w.tenant.Accounts = append(w.tenant.Accounts, ingesttest.Account(id, "User "+id, id+"@example.com"))
-		w.tenant.Groups[1].Members = append(w.tenant.Groups[1].Members, id)
+		w.Tenant.Accounts = append(w.Tenant.Accounts, ingesttest.Account(id, "User "+id, id+"@example.com"))
+		w.Tenant.Groups[1].Members = append(w.Tenant.Groups[1].Members, id)
 	}
-	w.sync()
+	w.ApplySync()
 	for at := 0; at < n/2; at += 1000 {
-		w.update(func(tx *store.Tx) error {
-			m, err := tx.Moment(w.app, time.Time{})
+		w.Update(func(tx *store.Tx) error {
+			m, err := tx.Moment(w.AppID, time.Time{})
 			if err != nil {
 				return err
 			}
@@ -102,21 +103,21 @@ func (w *world) many(n int) {
 				if err := tx.SetAccountOwner(r.Key, person, store.OwnerMatched); err != nil {
 					return err
 				}
-				if _, err := tx.AddReason(console.Reason{App: w.app, Account: r.Key, Entitlement: w.member, Kind: console.ReasonManual}); err != nil {
+				if _, err := tx.AddReason(console.Reason{App: w.AppID, Account: r.Key, Entitlement: w.Members, Kind: console.ReasonManual}); err != nil {
 					return err
 				}
 			}
 			return nil
 		})
 	}
-	w.check(w.store.Engine().Analyze(ctx, "resource", "resource_version", "fact", "reason", "account_owner", "person"))
+	w.Check(w.Store.Engine().Analyze(ctx, "resource", "resource_version", "fact", "reason", "account_owner", "person"))
 }
 
 // manyRows returns the rows that remove the memberships and disable the accounts of [world.many].
 func (w *world) manyRows(n int) (rows []console.PlanRow) {
-	w.t.Helper()
-	w.view(func(tx *store.Tx) error {
-		m, err := tx.Moment(w.app, time.Time{})
+	w.T.Helper()
+	w.View(func(tx *store.Tx) error {
+		m, err := tx.Moment(w.AppID, time.Time{})
 		if err != nil {
 			return err
 		}
@@ -125,7 +126,7 @@ func (w *world) manyRows(n int) (rows []console.PlanRow) {
 			if err != nil {
 				return err
 			}
-			rows = append(rows, console.PlanRow{App: w.app, Account: r.Key, Entitlement: w.member, Do: console.PlanRemove}, console.PlanRow{App: w.app, Account: r.Key, Do: console.PlanRemove})
+			rows = append(rows, console.PlanRow{App: w.AppID, Account: r.Key, Entitlement: w.Members, Do: console.PlanRemove}, console.PlanRow{App: w.AppID, Account: r.Key, Do: console.PlanRemove})
 		}
 		return nil
 	})

@@ -10,6 +10,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/govern"
+	"baton/console/govern/governtest"
 	"baton/console/plan"
 	"baton/console/store"
 )
@@ -18,35 +19,35 @@ import (
 func TestPlan(t *testing.T) { onBoth(t, testPlan) }
 
 func testPlan(t *testing.T, w *world) {
-	v := w.mustCreate("own", w.row("ana", w.member, console.PlanRemove), w.row("ben", console.AccountItself, console.PlanRemove), w.row("dan", w.admin, console.PlanLower))
+	v := w.mustCreate("own", w.row("ana", w.Members, console.PlanRemove), w.row("ben", console.AccountItself, console.PlanRemove), w.row("dan", w.Admins, console.PlanLower))
 	if v.State != console.PlanReady || v.Title != "Selected access in Perplexity" || v.Hash == (console.Hash{}) {
 		t.Fatalf("%+v", v.RemovalPlan)
 	}
-	want := console.PlanSummary{Planned: 3, Disable: 1, Lower: 1, People: 3, Apps: []console.PlanApp{{App: w.app, Planned: 3, AdminsBefore: 3, AdminsAfter: 2, Minimum: 2, SeatsBefore: 5, SeatsAfter: 4}}}
+	want := console.PlanSummary{Planned: 3, Disable: 1, Lower: 1, People: 3, Apps: []console.PlanApp{{App: w.AppID, Planned: 3, AdminsBefore: 3, AdminsAfter: 2, Minimum: 2, SeatsBefore: 5, SeatsAfter: 4}}}
 	if got := v.Summary; got.Planned != want.Planned || got.Disable != 1 || got.Lower != 1 || got.People != 3 || len(got.Apps) != 1 || got.Apps[0] != want.Apps[0] {
 		t.Errorf("%+v", got)
 	}
-	if r := w.result(v.ID, "dan", w.admin); r.To != "" || r.Facts.Admin != "yes" || r.Facts.Since == 0 || !r.Facts.Direct { // dan is a member already
+	if r := w.result(v.ID, "dan", w.Admins); r.To != "" || r.Facts.Admin != "yes" || r.Facts.Since == 0 || !r.Facts.Direct { // dan is a member already
 		t.Errorf("%+v", r)
 	}
-	w.check(w.apply("own", v))
-	wantKind(t, "applied twice", w.apply("own", v), baton.Refused)
+	w.Check(w.apply("own", v))
+	governtest.WantKind(t, "applied twice", w.apply("own", v), baton.Refused)
 	w.advance(v.ID)
 	v = w.plan(v.ID)
-	if v.State != console.PlanVerifying || v.Results[console.ResultUnderWay] != 3 || v.AppliedBy != w.id("own") {
+	if v.State != console.PlanVerifying || v.Results[console.ResultUnderWay] != 3 || v.AppliedBy != w.ID("own") {
 		t.Fatalf("%+v %+v", v.RemovalPlan, v.Results)
 	}
 	for _, r := range v.Rows {
-		access := w.access(r.Owner.Name, r.Entitlement)
-		if access.Bar == nil || access.Bar.Why != "not needed" || access.Bar.CreatedBy.Person() != w.id("own") {
+		access := w.AccessOf(r.Owner.Name, r.Entitlement)
+		if access.Bar == nil || access.Bar.Why != "not needed" || access.Bar.CreatedBy.Person() != w.ID("own") {
 			t.Errorf("%s: %+v", r.Owner.Name, access.Bar)
 		}
 		o := access.Operation
-		if o == nil || o.Verb != console.Revoke || o.Cause.Kind != console.CausePlan || o.Cause.Ref != string(v.ID) || o.Cause.By.Person() != w.id("own") || o.Input.Why != "not needed" {
+		if o == nil || o.Verb != console.Revoke || o.Cause.Kind != console.CausePlan || o.Cause.Ref != string(v.ID) || o.Cause.By.Person() != w.ID("own") || o.Input.Why != "not needed" {
 			t.Errorf("%s: %+v", r.Owner.Name, o)
 		}
 	}
-	if n := w.carryOut(); n != 3 {
+	if n := w.CarryOut(); n != 3 {
 		t.Fatalf("%d operations were handed out", n)
 	}
 	w.advance(v.ID)
@@ -54,9 +55,9 @@ func testPlan(t *testing.T, w *world) {
 		t.Errorf("%+v", v.Results)
 	}
 	// The connector said it did all three, but the next sync still shows ben.
-	w.tenant.Groups[0].Members = []string{"cem", "own"}
-	w.tenant.Groups[1].Members = []string{"ben", "dan"}
-	w.sync()
+	w.Tenant.Groups[0].Members = []string{"cem", "own"}
+	w.Tenant.Groups[1].Members = []string{"ben", "dan"}
+	w.ApplySync()
 	w.advance(v.ID)
 	v = w.plan(v.ID)
 	if v.State != console.PlanComplete || v.Results[console.ResultVerified] != 2 || v.Results[console.ResultNotEffective] != 1 {
@@ -66,17 +67,17 @@ func testPlan(t *testing.T, w *world) {
 		t.Errorf("%+v", r)
 	}
 	// Something puts ana back.
-	w.tenant.Groups[1].Members = []string{"ana", "ben", "dan"}
-	w.sync()
-	if r := w.result(v.ID, "ana", w.member); r.Result != console.ResultCameBack || r.CameBack.IsZero() {
+	w.Tenant.Groups[1].Members = []string{"ana", "ben", "dan"}
+	w.ApplySync()
+	if r := w.result(v.ID, "ana", w.Members); r.Result != console.ResultCameBack || r.CameBack.IsZero() {
 		t.Errorf("%+v", r)
 	}
 }
 
 // TestPlanHash recomputes the hash of a plan from its lines, as the documentation describes it.
 func TestPlanHash(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	v := w.mustCreate("own", w.row("ana", w.member, console.PlanRemove), w.row("ben", w.member, console.PlanRemove))
+	w := newWorld(t, governtest.OpenSQLite(t))
+	v := w.mustCreate("own", w.row("ana", w.Members, console.PlanRemove), w.row("ben", w.Members, console.PlanRemove))
 	lines := []string{string(v.HeadLine(2))}
 	for _, r := range v.Rows {
 		lines = append(lines, string(r.Line()))
@@ -84,10 +85,10 @@ func TestPlanHash(t *testing.T) {
 	if got := console.Hash(sha256.Sum256([]byte(strings.Join(lines, "\n") + "\n"))); got != v.Hash {
 		t.Errorf("%s, want %s of\n%s", got, v.Hash, strings.Join(lines, "\n"))
 	}
-	if !strings.HasPrefix(lines[1], `{"app":"`+string(w.app)+`","account":`) || !strings.Contains(lines[1], `"do":"remove","state":"planned","since":1,"direct":true,"owner":"`+string(w.id("ana"))+`"`) {
+	if !strings.HasPrefix(lines[1], `{"app":"`+string(w.AppID)+`","account":`) || !strings.Contains(lines[1], `"do":"remove","state":"planned","since":1,"direct":true,"owner":"`+string(w.ID("ana"))+`"`) {
 		t.Error(lines[1])
 	}
-	wantKind(t, "another hash", w.ApplyPlan(ctx, w.callers["own"], v.ID, console.Hash{1}, ""), baton.Refused)
+	governtest.WantKind(t, "another hash", w.ApplyPlan(ctx, w.Callers["own"], v.ID, console.Hash{1}, ""), baton.Refused)
 }
 
 // TestPlanFloor blocks the rows that would leave fewer administrators than the minimum, and carries
@@ -95,7 +96,7 @@ func TestPlanHash(t *testing.T) {
 func TestPlanFloor(t *testing.T) { onBoth(t, testPlanFloor) }
 
 func testPlanFloor(t *testing.T, w *world) {
-	v := w.mustCreate("sup", w.row("cem", w.admin, console.PlanRemove), w.row("dan", console.AccountItself, console.PlanRemove), w.row("own", w.admin, console.PlanRemove), w.row("ana", w.member, console.PlanRemove))
+	v := w.mustCreate("sup", w.row("cem", w.Admins, console.PlanRemove), w.row("dan", console.AccountItself, console.PlanRemove), w.row("own", w.Admins, console.PlanRemove), w.row("ana", w.Members, console.PlanRemove))
 	a := v.Summary.Apps[0]
 	if v.Summary.Planned != 2 || v.Summary.Blocked != 2 || a.AdminsBefore != 3 || a.AdminsAfter != 2 || a.Minimum != 2 {
 		t.Fatalf("%+v", v.Summary)
@@ -105,28 +106,28 @@ func testPlanFloor(t *testing.T, w *world) {
 			t.Errorf("%+v", r.PlanRow)
 		}
 	}
-	w.check(w.apply("sup", v))
+	w.Check(w.apply("sup", v))
 	w.advance(v.ID)
-	if v = w.plan(v.ID); v.Results[console.ResultUnderWay] != 2 || v.Results[console.PlanResult(console.RowBlocked)] != 2 || w.carryOut() != 2 {
+	if v = w.plan(v.ID); v.Results[console.ResultUnderWay] != 2 || v.Results[console.PlanResult(console.RowBlocked)] != 2 || w.CarryOut() != 2 {
 		t.Errorf("%+v", v.Results)
 	}
 
 	// A plan of which nothing is left cannot be applied.
-	v = w.mustCreate("sup", w.row("own", w.admin, console.PlanRemove))
-	wantKind(t, "only a blocked row", w.apply("sup", v), baton.Refused)
+	v = w.mustCreate("sup", w.row("own", w.Admins, console.PlanRemove))
+	governtest.WantKind(t, "only a blocked row", w.apply("sup", v), baton.Refused)
 }
 
 // TestPlanFloorMeanwhile checks the guards again when a plan is carried out, and when its operations
 // are handed out.
 func TestPlanFloorMeanwhile(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	v := w.mustCreate("sup", w.row("cem", w.admin, console.PlanRemove))
-	w.check(w.apply("sup", v))
+	w := newWorld(t, governtest.OpenSQLite(t))
+	v := w.mustCreate("sup", w.row("cem", w.Admins, console.PlanRemove))
+	w.Check(w.apply("sup", v))
 	// Before the worker comes to it, somebody else removes an administrator.
-	_, err := w.RemoveAccess(ctx, w.callers["sup"], w.app, w.account("dan"), w.admin, "first")
-	w.check(err)
+	_, err := w.RemoveAccess(ctx, w.Callers["sup"], w.AppID, w.AccountOf("dan"), w.Admins, "first")
+	w.Check(err)
 	w.advance(v.ID)
-	if r := w.result(v.ID, "cem", w.admin); r.State != console.RowRefused || !strings.Contains(r.Said, "the minimum is 2") || w.access("cem", w.admin).Bar != nil {
+	if r := w.result(v.ID, "cem", w.Admins); r.State != console.RowRefused || !strings.Contains(r.Said, "the minimum is 2") || w.AccessOf("cem", w.Admins).Bar != nil {
 		t.Errorf("%+v", r.PlanRow)
 	}
 	if v = w.plan(v.ID); v.State != console.PlanComplete {
@@ -134,23 +135,23 @@ func TestPlanFloorMeanwhile(t *testing.T) {
 	}
 
 	// What was queued is refused when an administrator was removed in the application meanwhile.
-	w = newWorld(t, openSQLite(t))
-	v = w.mustCreate("sup", w.row("cem", w.admin, console.PlanRemove))
-	w.check(w.apply("sup", v))
+	w = newWorld(t, governtest.OpenSQLite(t))
+	v = w.mustCreate("sup", w.row("cem", w.Admins, console.PlanRemove))
+	w.Check(w.apply("sup", v))
 	w.advance(v.ID)
-	w.update(func(tx *store.Tx) error {
-		p, err := tx.Person(w.id("dan"))
+	w.Update(func(tx *store.Tx) error {
+		p, err := tx.Person(w.ID("dan"))
 		if err != nil {
 			return err
 		}
 		p.Status = console.PersonDisabled
 		return tx.ChangePerson(p)
 	})
-	if n := w.carryOut(); n != 0 {
+	if n := w.CarryOut(); n != 0 {
 		t.Errorf("%d operations were handed out", n)
 	}
 	w.advance(v.ID)
-	if r := w.result(v.ID, "cem", w.admin); r.Result != console.PlanResult(console.RowRefused) || !strings.Contains(r.Said, "the minimum is 2") {
+	if r := w.result(v.ID, "cem", w.Admins); r.Result != console.PlanResult(console.RowRefused) || !strings.Contains(r.Said, "the minimum is 2") {
 		t.Errorf("%+v", r.PlanRow)
 	}
 }
@@ -164,37 +165,37 @@ func testPlanStale(t *testing.T, w *world) {
 		what, says string
 		change     func()
 	}{
-		{"an unchanged sync", "", func() { w.sync() }},
+		{"an unchanged sync", "", func() { w.ApplySync() }},
 		{"a reason", "The reasons of the access changed.", func() {
-			w.update(func(tx *store.Tx) error {
-				_, err := tx.AddReason(console.Reason{App: w.app, Account: w.account("ben"), Entitlement: w.member, Kind: console.ReasonManual})
+			w.Update(func(tx *store.Tx) error {
+				_, err := tx.AddReason(console.Reason{App: w.AppID, Account: w.AccountOf("ben"), Entitlement: w.Members, Kind: console.ReasonManual})
 				return err
 			})
 		}},
 		{"an owner", "The account belongs to somebody else now.", func() {
-			w.update(func(tx *store.Tx) error { return tx.SetAccountOwner(w.account("ben"), w.id("so"), store.OwnerSet) })
+			w.Update(func(tx *store.Tx) error { return tx.SetAccountOwner(w.AccountOf("ben"), w.ID("so"), store.OwnerSet) })
 		}},
 		{"an administrator", "The roles of the account", func() {
-			w.tenant.Groups[0].Members = append(w.tenant.Groups[0].Members, "ben")
-			w.sync()
+			w.Tenant.Groups[0].Members = append(w.Tenant.Groups[0].Members, "ben")
+			w.ApplySync()
 		}},
 		{"another way", "A sync shows the access in another way.", func() {
-			members := w.tenant.Groups[1].Members
-			w.tenant.Groups[1].Members = []string{"ana", "dan"}
-			w.sync()
-			w.tenant.Groups[1].Members = members
-			w.sync()
+			members := w.Tenant.Groups[1].Members
+			w.Tenant.Groups[1].Members = []string{"ana", "dan"}
+			w.ApplySync()
+			w.Tenant.Groups[1].Members = members
+			w.ApplySync()
 		}},
 		{"gone", "The account does not hold it any more.", func() {
-			w.tenant.Groups[1].Members = []string{"ana", "dan"}
-			w.sync()
+			w.Tenant.Groups[1].Members = []string{"ana", "dan"}
+			w.ApplySync()
 		}},
 	} {
-		v := w.mustCreate("so", w.row("ben", w.member, console.PlanRemove), w.row("ana", w.member, console.PlanRemove))
+		v := w.mustCreate("so", w.row("ben", w.Members, console.PlanRemove), w.row("ana", w.Members, console.PlanRemove))
 		c.change()
 		if c.says == "" {
-			w.check(w.apply("own", v))
-			w.update(func(tx *store.Tx) error {
+			w.Check(w.apply("own", v))
+			w.Update(func(tx *store.Tx) error {
 				_, err := tx.StopPlan(v.ID, "a test")
 				return err
 			})
@@ -202,83 +203,83 @@ func testPlanStale(t *testing.T, w *world) {
 			continue
 		}
 		err := w.apply("own", v)
-		wantKind(t, c.what, err, baton.Refused)
+		governtest.WantKind(t, c.what, err, baton.Refused)
 		if err == nil || !strings.Contains(err.Error(), "“Members member” of") || !strings.Contains(err.Error(), strings.TrimSuffix(c.says, ".")) || strings.Contains(err.Error(), "ana") {
 			t.Errorf("%s: %v", c.what, err)
 		}
-		if r := w.result(v.ID, "ben", w.member); r.State != console.RowChanged || !strings.HasPrefix(r.Said, c.says) {
+		if r := w.result(v.ID, "ben", w.Members); r.State != console.RowChanged || !strings.HasPrefix(r.Said, c.says) {
 			t.Errorf("%s: %+v", c.what, r.PlanRow)
 		}
 		before := v.Hash
 		v = w.plan(v.ID)
-		wantKind(t, "a stale plan", w.apply("own", v), baton.Refused)
-		w.check(w.RecomputePlan(ctx, w.callers["own"], v.ID))
+		governtest.WantKind(t, "a stale plan", w.apply("own", v), baton.Refused)
+		w.Check(w.RecomputePlan(ctx, w.Callers["own"], v.ID))
 		if v = w.plan(v.ID); v.State != console.PlanReady || v.Hash == before {
 			t.Errorf("%s: computed again: %+v", c.what, v.RemovalPlan)
 		}
-		w.check(w.DiscardPlan(ctx, w.callers["own"], v.ID))
+		w.Check(w.DiscardPlan(ctx, w.Callers["own"], v.ID))
 	}
 }
 
 // TestPlanChangedRow leaves a row alone that changed between the click and the worker.
 func TestPlanChangedRow(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	v := w.mustCreate("own", w.row("ben", w.member, console.PlanRemove), w.row("ana", w.member, console.PlanRemove))
-	w.check(w.apply("own", v))
-	w.update(func(tx *store.Tx) error {
-		_, err := tx.AddReason(console.Reason{App: w.app, Account: w.account("ben"), Entitlement: w.member, Kind: console.ReasonManual})
+	w := newWorld(t, governtest.OpenSQLite(t))
+	v := w.mustCreate("own", w.row("ben", w.Members, console.PlanRemove), w.row("ana", w.Members, console.PlanRemove))
+	w.Check(w.apply("own", v))
+	w.Update(func(tx *store.Tx) error {
+		_, err := tx.AddReason(console.Reason{App: w.AppID, Account: w.AccountOf("ben"), Entitlement: w.Members, Kind: console.ReasonManual})
 		return err
 	})
 	w.advance(v.ID)
-	if r := w.result(v.ID, "ben", w.member); r.State != console.RowChanged || w.access("ben", w.member).Bar != nil {
+	if r := w.result(v.ID, "ben", w.Members); r.State != console.RowChanged || w.AccessOf("ben", w.Members).Bar != nil {
 		t.Errorf("%+v", r.PlanRow)
 	}
-	if r := w.result(v.ID, "ana", w.member); r.Result != console.ResultUnderWay {
+	if r := w.result(v.ID, "ana", w.Members); r.Result != console.ResultUnderWay {
 		t.Errorf("%+v", r.PlanRow)
 	}
 }
 
 // TestPlanLower grants the lower role to whoever does not have it, and removes the higher one.
 func TestPlanLower(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	v := w.mustCreate("sup", w.row("cem", w.admin, console.PlanLower), w.row("ana", w.member, console.PlanLower))
-	if r := w.result(v.ID, "cem", w.admin); r.To != "Members member" || r.State != console.RowPlanned {
+	w := newWorld(t, governtest.OpenSQLite(t))
+	v := w.mustCreate("sup", w.row("cem", w.Admins, console.PlanLower), w.row("ana", w.Members, console.PlanLower))
+	if r := w.result(v.ID, "cem", w.Admins); r.To != "Members member" || r.State != console.RowPlanned {
 		t.Errorf("%+v", r)
 	}
-	if r := w.result(v.ID, "ana", w.member); r.State != console.RowBlocked || r.Said != "The application has no lower role." {
+	if r := w.result(v.ID, "ana", w.Members); r.State != console.RowBlocked || r.Said != "The application has no lower role." {
 		t.Errorf("%+v", r)
 	}
-	w.check(w.apply("sup", v))
+	w.Check(w.apply("sup", v))
 	w.advance(v.ID)
-	r := w.result(v.ID, "cem", w.admin)
-	member := w.access("cem", w.member)
+	r := w.result(v.ID, "cem", w.Admins)
+	member := w.AccessOf("cem", w.Members)
 	if member.Operation == nil || member.Operation.ID != r.Grant || member.Operation.Verb != console.Grant || len(member.Reasons) != 1 || member.Reasons[0].Ref != string(v.ID) {
 		t.Errorf("%+v", member)
 	}
-	if o := w.access("cem", w.admin).Operation; o == nil || o.ID != r.Operation {
+	if o := w.AccessOf("cem", w.Admins).Operation; o == nil || o.ID != r.Operation {
 		t.Errorf("%+v", o)
 	}
 }
 
 // TestPlanOwn refuses that somebody decides about their own access by applying a plan; others may.
 func TestPlanOwn(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	v := w.mustCreate("own", w.row("own", w.admin, console.PlanRemove), w.row("ana", w.member, console.PlanRemove))
-	w.check(w.apply("own", v))
+	w := newWorld(t, governtest.OpenSQLite(t))
+	v := w.mustCreate("own", w.row("own", w.Admins, console.PlanRemove), w.row("ana", w.Members, console.PlanRemove))
+	w.Check(w.apply("own", v))
 	w.advance(v.ID)
-	if r := w.result(v.ID, "own", w.admin); r.State != console.RowRefused || r.Said != "Nobody decides about their own access." {
+	if r := w.result(v.ID, "own", w.Admins); r.State != console.RowRefused || r.Said != "Nobody decides about their own access." {
 		t.Errorf("%+v", r.PlanRow)
 	}
-	v = w.mustCreate("own", w.row("own", w.admin, console.PlanRemove))
-	own, err := w.Plan(ctx, w.callers["own"], v.ID, store.PlanRowFilter{}, 0, 10)
-	w.check(err)
+	v = w.mustCreate("own", w.row("own", w.Admins, console.PlanRemove))
+	own, err := w.Plan(ctx, w.Callers["own"], v.ID, store.PlanRowFilter{}, 0, 10)
+	w.Check(err)
 	if !own.Rows[0].Own {
 		t.Errorf("%+v", own.Rows[0])
 	}
-	wantGuard(t, "a plan with nothing else", w.apply("own", v), console.GuardSelf)
-	w.check(w.apply("sup", v))
+	governtest.WantGuard(t, "a plan with nothing else", w.apply("own", v), console.GuardSelf)
+	w.Check(w.apply("sup", v))
 	w.advance(v.ID)
-	if r := w.result(v.ID, "own", w.admin); r.Result != console.ResultUnderWay {
+	if r := w.result(v.ID, "own", w.Admins); r.Result != console.ResultUnderWay {
 		t.Errorf("%+v", r.PlanRow)
 	}
 }
@@ -288,47 +289,47 @@ func TestPlanOwn(t *testing.T) {
 func TestPlanAsks(t *testing.T) { onBoth(t, testPlanAsks) }
 
 func testPlanAsks(t *testing.T, w *world) {
-	w.update(func(tx *store.Tx) error {
+	w.Update(func(tx *store.Tx) error {
 		p, err := tx.AddPolicyVersion(console.Policy{Name: "Asked removal", Kind: console.PolicyRevoke, Rules: []console.PolicyRule{{Outcome: console.OutcomeAsk,
 			Steps: []console.PolicyStep{{Ask: []console.Approver{{Kind: console.ApproverRole, Role: console.SecurityOfficer}}}}}}}, 0)
 		if err != nil {
 			return err
 		}
-		return tx.AddRequestSettings(console.SettingsVersion{App: w.app, Entitlement: w.member, Settings: console.RequestSettings{Revoke: p.ID}})
+		return tx.AddRequestSettings(console.SettingsVersion{App: w.AppID, Entitlement: w.Members, Settings: console.RequestSettings{Revoke: p.ID}})
 	})
-	v := w.mustCreate("own", w.row("ana", w.member, console.PlanRemove), w.row("ben", w.member, console.PlanRemove), w.row("dan", w.admin, console.PlanRemove))
+	v := w.mustCreate("own", w.row("ana", w.Members, console.PlanRemove), w.row("ben", w.Members, console.PlanRemove), w.row("dan", w.Admins, console.PlanRemove))
 	if v.Summary.Asks != 2 {
 		t.Errorf("%+v", v.Summary)
 	}
-	_, err := w.RemoveAccess(ctx, w.callers["sup"], w.app, w.account("ben"), w.member, "asked before")
-	w.check(err)
-	w.check(w.apply("own", v))
+	_, err := w.RemoveAccess(ctx, w.Callers["sup"], w.AppID, w.AccountOf("ben"), w.Members, "asked before")
+	w.Check(err)
+	w.Check(w.apply("own", v))
 	w.advance(v.ID)
-	if r := w.result(v.ID, "dan", w.admin); r.Result != console.ResultUnderWay {
+	if r := w.result(v.ID, "dan", w.Admins); r.Result != console.ResultUnderWay {
 		t.Errorf("%+v", r.PlanRow)
 	}
-	if r := w.result(v.ID, "ben", w.member); r.State != console.RowRefused || !strings.Contains(r.Said, "asks for the same") {
+	if r := w.result(v.ID, "ben", w.Members); r.State != console.RowRefused || !strings.Contains(r.Said, "asks for the same") {
 		t.Errorf("%+v", r.PlanRow)
 	}
-	r := w.result(v.ID, "ana", w.member)
-	if r.Result != console.PlanResult(console.RowAsked) || w.access("ana", w.member).Bar != nil {
+	r := w.result(v.ID, "ana", w.Members)
+	if r.Result != console.PlanResult(console.RowAsked) || w.AccessOf("ana", w.Members).Bar != nil {
 		t.Fatalf("%+v", r.PlanRow)
 	}
-	request, err := w.Request(ctx, w.callers["so"], r.Request)
-	w.check(err)
-	if request.Requester.ID != w.id("own") || request.Request.Why != "not needed" {
+	request, err := w.Request(ctx, w.Callers["so"], r.Request)
+	w.Check(err)
+	if request.Requester.ID != w.ID("own") || request.Request.Why != "not needed" {
 		t.Errorf("%+v", request.Request)
 	}
-	_, err = w.Decide(ctx, w.callers["so"], govern.NewDecision{Request: r.Request, Step: request.Request.Plan.Steps[0].ID, Version: request.Request.Version, Approve: true})
-	w.check(err)
-	if r = w.result(v.ID, "ana", w.member); r.Result != console.ResultUnderWay || r.Operation == "" || w.access("ana", w.member).Bar == nil {
+	_, err = w.Decide(ctx, w.Callers["so"], govern.NewDecision{Request: r.Request, Step: request.Request.Plan.Steps[0].ID, Version: request.Request.Version, Approve: true})
+	w.Check(err)
+	if r = w.result(v.ID, "ana", w.Members); r.Result != console.ResultUnderWay || r.Operation == "" || w.AccessOf("ana", w.Members).Bar == nil {
 		t.Errorf("%+v", r.PlanRow)
 	}
 
 	// Reviewers have decided about the rows of a campaign.
 	var p console.RemovalPlan
-	w.update(func(tx *store.Tx) (err error) {
-		p, err = tx.AddPlan(console.RemovalPlan{Cause: console.PlanCause{Kind: console.PlanCampaign, Ref: "campaign"}, Title: "Q4", Why: "decided", Owners: []console.ID{w.id("nobody")}}, []console.PlanRow{w.row("dan", w.member, console.PlanRemove)})
+	w.Update(func(tx *store.Tx) (err error) {
+		p, err = tx.AddPlan(console.RemovalPlan{Cause: console.PlanCause{Kind: console.PlanCampaign, Ref: "campaign"}, Title: "Q4", Why: "decided", Owners: []console.ID{w.ID("nobody")}}, []console.PlanRow{w.row("dan", w.Members, console.PlanRemove)})
 		return err
 	})
 	w.advance(p.ID)
@@ -336,48 +337,48 @@ func testPlanAsks(t *testing.T, w *world) {
 	if v.State != console.PlanReady || v.Summary.Asks != 0 {
 		t.Errorf("%+v", v.RemovalPlan)
 	}
-	w.check(w.apply("nobody", v))
+	w.Check(w.apply("nobody", v))
 	w.advance(p.ID)
-	if o := w.access("dan", w.member).Operation; o == nil || o.Cause.Kind != console.CauseReview || o.Cause.Ref != "campaign" {
+	if o := w.AccessOf("dan", w.Members).Operation; o == nil || o.Cause.Kind != console.CauseReview || o.Cause.Ref != "campaign" {
 		t.Errorf("%+v", o)
 	}
 }
 
 // TestPlanRights checks who may make, see and apply plans.
 func TestPlanRights(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	row := w.row("ana", w.member, console.PlanRemove)
+	w := newWorld(t, governtest.OpenSQLite(t))
+	row := w.row("ana", w.Members, console.PlanRemove)
 	for who, want := range map[string]baton.Kind{"nobody": baton.NotFound, "ben": baton.NotFound, "aud": baton.PermissionDenied} {
 		_, err := w.create(who, row)
-		wantKind(t, who+" makes a plan", err, want)
+		governtest.WantKind(t, who+" makes a plan", err, want)
 	}
-	_, err := w.create("mgr", row, w.row("ben", w.member, console.PlanRemove))
-	wantKind(t, "a manager, about others", err, baton.NotFound)
-	_, err = w.create("mgr", w.row("ana", w.member, console.PlanLower))
-	wantKind(t, "a manager grants", err, baton.PermissionDenied)
-	_, err = w.CreatePlan(ctx, w.callers["sup"], govern.NewPlan{Cause: console.PlanCause{Kind: console.PlanCampaign}, Why: "x", Rows: []console.PlanRow{row}})
-	wantKind(t, "a campaign of nobody", err, baton.Invalid)
-	_, err = w.CreatePlan(ctx, w.callers["sup"], govern.NewPlan{Cause: console.PlanCause{Kind: console.PlanSelection}, Rows: []console.PlanRow{row}})
-	wantKind(t, "no reason", err, baton.Invalid)
+	_, err := w.create("mgr", row, w.row("ben", w.Members, console.PlanRemove))
+	governtest.WantKind(t, "a manager, about others", err, baton.NotFound)
+	_, err = w.create("mgr", w.row("ana", w.Members, console.PlanLower))
+	governtest.WantKind(t, "a manager grants", err, baton.PermissionDenied)
+	_, err = w.CreatePlan(ctx, w.Callers["sup"], govern.NewPlan{Cause: console.PlanCause{Kind: console.PlanCampaign}, Why: "x", Rows: []console.PlanRow{row}})
+	governtest.WantKind(t, "a campaign of nobody", err, baton.Invalid)
+	_, err = w.CreatePlan(ctx, w.Callers["sup"], govern.NewPlan{Cause: console.PlanCause{Kind: console.PlanSelection}, Rows: []console.PlanRow{row}})
+	governtest.WantKind(t, "no reason", err, baton.Invalid)
 	other := row
 	other.App = "none"
 	_, err = w.create("sup", other)
-	wantKind(t, "another app", err, baton.NotFound)
+	governtest.WantKind(t, "another app", err, baton.NotFound)
 
 	v := w.mustCreate("mgr", row)
-	for who, want := range map[string]baton.Kind{"nobody": baton.NotFound, "ana": baton.NotFound, "aud": none, "own": none, "mgr": none, "so": none} {
-		_, err := w.Plan(ctx, w.callers[who], v.ID, store.PlanRowFilter{}, 0, 10)
-		wantKind(t, who+" sees it", err, want)
-		page, err := w.Plans(ctx, w.callers[who], true, 0, 10)
-		w.check(err)
-		if (len(page.Plans) == 1) != (want == none) {
+	for who, want := range map[string]baton.Kind{"nobody": baton.NotFound, "ana": baton.NotFound, "aud": governtest.None, "own": governtest.None, "mgr": governtest.None, "so": governtest.None} {
+		_, err := w.Plan(ctx, w.Callers[who], v.ID, store.PlanRowFilter{}, 0, 10)
+		governtest.WantKind(t, who+" sees it", err, want)
+		page, err := w.Plans(ctx, w.Callers[who], true, 0, 10)
+		w.Check(err)
+		if (len(page.Plans) == 1) != (want == governtest.None) {
 			t.Errorf("%s sees %d plans", who, len(page.Plans))
 		}
 	}
-	wantKind(t, "an auditor applies it", w.apply("aud", v), baton.PermissionDenied)
-	wantKind(t, "an auditor discards it", w.DiscardPlan(ctx, w.callers["aud"], v.ID), baton.PermissionDenied)
-	wantKind(t, "nobody applies it", w.apply("nobody", v), baton.NotFound)
-	w.check(w.apply("mgr", v))
+	governtest.WantKind(t, "an auditor applies it", w.apply("aud", v), baton.PermissionDenied)
+	governtest.WantKind(t, "an auditor discards it", w.DiscardPlan(ctx, w.Callers["aud"], v.ID), baton.PermissionDenied)
+	governtest.WantKind(t, "nobody applies it", w.apply("nobody", v), baton.NotFound)
+	w.Check(w.apply("mgr", v))
 }
 
 // TestPlanLimits checks the cap and the typed count.
@@ -390,59 +391,59 @@ func TestPlanLimits(t *testing.T) {
 		plan  console.RemovalPlan
 		count string
 		want  baton.Kind
-	}{{"no count", ready, "", baton.Invalid}, {"another count", ready, "25", baton.Invalid}, {"the count", ready, "26", none}, {"over the cap", capped, "26", baton.Refused}} {
-		wantKind(t, c.what, c.plan.CheckApply(console.Hash{1}, c.count), c.want)
+	}{{"no count", ready, "", baton.Invalid}, {"another count", ready, "25", baton.Invalid}, {"the count", ready, "26", governtest.None}, {"over the cap", capped, "26", baton.Refused}} {
+		governtest.WantKind(t, c.what, c.plan.CheckApply(console.Hash{1}, c.count), c.want)
 	}
 	ready.Summary.Planned = 25
-	wantKind(t, "few rows", ready.CheckApply(console.Hash{1}, ""), none)
+	governtest.WantKind(t, "few rows", ready.CheckApply(console.Hash{1}, ""), governtest.None)
 }
 
 // TestPlanWaits lets a manual task, a held sync and a stopped plan wait or end as they should.
 func TestPlanWaits(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	w.hello() // a host that can change nothing
-	v := w.mustCreate("own", w.row("ana", w.member, console.PlanRemove))
+	w := newWorld(t, governtest.OpenSQLite(t))
+	w.Hello() // a host that can change nothing
+	v := w.mustCreate("own", w.row("ana", w.Members, console.PlanRemove))
 	if v.Summary.Manual != 1 {
 		t.Errorf("%+v", v.Summary)
 	}
-	w.check(w.apply("own", v))
+	w.Check(w.apply("own", v))
 	w.advance(v.ID)
-	r := w.result(v.ID, "ana", w.member)
+	r := w.result(v.ID, "ana", w.Members)
 	if r.Result != console.ResultManual || w.plan(v.ID).State != console.PlanVerifying {
 		t.Errorf("%+v", r.PlanRow)
 	}
-	w.check(w.DoneByHand(ctx, w.callers["own"], w.app, r.Operation, "done"))
-	w.tenant.Groups[1].Members = []string{"ben", "dan"}
-	w.sync()
+	w.Check(w.DoneByHand(ctx, w.Callers["own"], w.AppID, r.Operation, "done"))
+	w.Tenant.Groups[1].Members = []string{"ben", "dan"}
+	w.ApplySync()
 	w.advance(v.ID)
 	if v = w.plan(v.ID); v.State != console.PlanComplete || v.Results[console.ResultVerified] != 1 {
 		t.Errorf("%s %+v", v.State, v.Results)
 	}
 
-	v = w.mustCreate("own", w.row("ben", w.member, console.PlanRemove), w.row("dan", w.member, console.PlanRemove))
-	wantKind(t, "stop what is not applied", w.StopPlan(ctx, w.callers["own"], v.ID, "enough"), baton.Refused)
-	w.check(w.apply("own", v))
-	wantKind(t, "no reason", w.StopPlan(ctx, w.callers["own"], v.ID, " "), baton.Invalid)
-	w.check(w.StopPlan(ctx, w.callers["own"], v.ID, "enough"))
+	v = w.mustCreate("own", w.row("ben", w.Members, console.PlanRemove), w.row("dan", w.Members, console.PlanRemove))
+	governtest.WantKind(t, "stop what is not applied", w.StopPlan(ctx, w.Callers["own"], v.ID, "enough"), baton.Refused)
+	w.Check(w.apply("own", v))
+	governtest.WantKind(t, "no reason", w.StopPlan(ctx, w.Callers["own"], v.ID, " "), baton.Invalid)
+	w.Check(w.StopPlan(ctx, w.Callers["own"], v.ID, "enough"))
 	w.advance(v.ID)
 	if v = w.plan(v.ID); v.State != console.PlanComplete || v.Results[console.PlanResult(console.RowStopped)] != 2 {
 		t.Errorf("%s %+v", v.State, v.Results)
 	}
-	wantKind(t, "discard what is over", w.DiscardPlan(ctx, w.callers["own"], v.ID), baton.Refused)
+	governtest.WantKind(t, "discard what is over", w.DiscardPlan(ctx, w.Callers["own"], v.ID), baton.Refused)
 }
 
 // TestPlanDraft leaves a long plan to the worker.
 func TestPlanDraft(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	var p console.RemovalPlan
-	w.update(func(tx *store.Tx) (err error) {
-		p, err = tx.AddPlan(console.RemovalPlan{Cause: console.PlanCause{Kind: console.PlanSelection}, Title: "Draft", Why: "x"}, []console.PlanRow{w.row("ana", w.member, console.PlanRemove)})
+	w.Update(func(tx *store.Tx) (err error) {
+		p, err = tx.AddPlan(console.RemovalPlan{Cause: console.PlanCause{Kind: console.PlanSelection}, Title: "Draft", Why: "x"}, []console.PlanRow{w.row("ana", w.Members, console.PlanRemove)})
 		return err
 	})
-	wantKind(t, "a draft", w.ApplyPlan(ctx, w.callers["sup"], p.ID, console.Hash{}, ""), baton.Refused)
-	w.check(plan.Compute(ctx, w.store, console.By{At: w.now, Actor: console.Console}, p.ID))
-	w.check(plan.Compute(ctx, w.store, console.By{At: w.now.Add(time.Hour), Actor: console.Console}, p.ID))
-	if v := w.plan(p.ID); v.State != console.PlanReady || !v.Computed.Equal(w.now) {
+	governtest.WantKind(t, "a draft", w.ApplyPlan(ctx, w.Callers["sup"], p.ID, console.Hash{}, ""), baton.Refused)
+	w.Check(plan.Compute(ctx, w.Store, console.By{At: w.Time, Actor: console.Console}, p.ID))
+	w.Check(plan.Compute(ctx, w.Store, console.By{At: w.Time.Add(time.Hour), Actor: console.Console}, p.ID))
+	if v := w.plan(p.ID); v.State != console.PlanReady || !v.Computed.Equal(w.Time) {
 		t.Errorf("%+v", v.RemovalPlan)
 	}
 }
@@ -458,19 +459,19 @@ func testPlanResumes(t *testing.T, w *world) {
 	if v.Summary.Planned != rows {
 		t.Fatalf("%+v", v.Summary)
 	}
-	w.check(w.ApplyPlan(ctx, w.callers["sup"], v.ID, v.Hash, "240"))
+	w.Check(w.ApplyPlan(ctx, w.Callers["sup"], v.ID, v.Hash, "240"))
 	for stops := 0; ; stops++ {
 		working, stop := context.WithCancel(ctx)
 		transactions := 0
-		err := plan.Advance(working, w.store, func() time.Time {
+		err := plan.Advance(working, w.Store, func() time.Time {
 			if transactions++; transactions == 3 {
 				stop() // before the third transaction
 			}
-			return w.now
+			return w.Time
 		}, v.ID)
 		stop()
 		if w.plan(v.ID).State != console.PlanApplying {
-			w.check(err)
+			w.Check(err)
 			if stops < 2 {
 				t.Errorf("it was stopped %d times", stops)
 			}
@@ -486,7 +487,7 @@ func testPlanResumes(t *testing.T, w *world) {
 	counts := map[string]int{}
 	for after := int64(0); ; {
 		var events []store.Event
-		w.view(func(tx *store.Tx) (err error) {
+		w.View(func(tx *store.Tx) (err error) {
 			events, err = tx.Events(store.EventFilter{}, after, store.PageSize)
 			return err
 		})

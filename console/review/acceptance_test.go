@@ -7,6 +7,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/govern"
+	"baton/console/govern/governtest"
 	"baton/console/review"
 	"baton/console/store"
 )
@@ -17,13 +18,13 @@ func TestAcceptance5(t *testing.T) { onBoth(t, testAcceptance5) }
 
 func testAcceptance5(t *testing.T, w *world) {
 	id := w.started()
-	w.check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove, "ben Members": console.ChooseRemove}))
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove, "ben Members": console.ChooseRemove}))
 	w.closed(id)
-	if n := w.carryOut(); n != 2 {
+	if n := w.CarryOut(); n != 2 {
 		t.Fatalf("%d operations", n)
 	}
-	w.tenant.Groups[1].Members = []string{"ana", "dan"} // ana was added again at once
-	w.sync()
+	w.Tenant.Groups[1].Members = []string{"ana", "dan"} // ana was added again at once
+	w.ApplySync()
 	w.advance(id)
 	items := w.items(id)
 	if r := items["ana Members"].Result; r != console.ItemNotEffective {
@@ -35,9 +36,9 @@ func testAcceptance5(t *testing.T, w *world) {
 	if c := w.campaign(id); c.State != console.CampaignComplete {
 		t.Errorf("the campaign is %s", c.State)
 	}
-	w.tenant.Groups[1].Members = []string{"ana", "ben", "dan"}
-	w.sync()
-	w.later(25 * time.Hour)
+	w.Tenant.Groups[1].Members = []string{"ana", "ben", "dan"}
+	w.ApplySync()
+	w.Later(25 * time.Hour)
 	w.advance(id)
 	if r := w.items(id)["ben Members"].Result; r != console.ItemCameBack {
 		t.Errorf("ben, later: %s", r)
@@ -46,14 +47,14 @@ func testAcceptance5(t *testing.T, w *world) {
 
 // TestLastAdministrator decides to remove more administrators than the minimum allows.
 func TestLastAdministrator(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.started(func(s *console.CampaignSettings) { s.Scope.Admins = true })
 	if n := len(w.items(id)); n != 3 {
 		t.Fatalf("%d items of administrators", n)
 	}
-	w.check(w.decide("own", id, map[string]console.ReviewChoice{"cem Admins": console.ChooseRemove, "dan Admins": console.ChooseRemove}))
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"cem Admins": console.ChooseRemove, "dan Admins": console.ChooseRemove}))
 	w.closed(id)
-	w.carryOut()
+	w.CarryOut()
 	w.advance(id)
 	results := map[console.ReviewResult]int{}
 	for _, i := range w.items(id) {
@@ -68,17 +69,17 @@ func TestLastAdministrator(t *testing.T) {
 func TestScopes(t *testing.T) { onBoth(t, testScopes) }
 
 func testScopes(t *testing.T, w *world) {
-	w.update(func(tx *store.Tx) error {
-		if _, err := tx.AddIncompatible(console.Incompatible{App: w.app, Entitlement: w.admin, OtherApp: w.app, OtherEntitlement: w.member, Why: "two hats"}); err != nil {
+	w.Update(func(tx *store.Tx) error {
+		if _, err := tx.AddIncompatible(console.Incompatible{App: w.AppID, Entitlement: w.Admins, OtherApp: w.AppID, OtherEntitlement: w.Members, Why: "two hats"}); err != nil {
 			return err
 		}
-		_, err := tx.AddReason(console.Reason{App: w.app, Account: w.accountKey(tx, "ana"), Entitlement: w.member, Kind: console.ReasonRequest, Until: w.now.Add(100 * time.Hour)})
+		_, err := tx.AddReason(console.Reason{App: w.AppID, Account: w.accountKey(tx, "ana"), Entitlement: w.Members, Kind: console.ReasonRequest, Until: w.Time.Add(100 * time.Hour)})
 		return err
 	})
-	w.later(time.Hour)
-	since := w.now
-	w.tenant.Groups[0].Members = append(w.tenant.Groups[0].Members, "ben")
-	w.sync()
+	w.Later(time.Hour)
+	since := w.Time
+	w.Tenant.Groups[0].Members = append(w.Tenant.Groups[0].Members, "ben")
+	w.ApplySync()
 	for name, tt := range map[string]struct {
 		scope console.ReviewScope
 		want  int
@@ -86,8 +87,8 @@ func testScopes(t *testing.T, w *world) {
 		"everything":   {console.ReviewScope{}, 7},
 		"with having":  {console.ReviewScope{Existence: true}, 12},
 		"admins":       {console.ReviewScope{Admins: true}, 4},
-		"one":          {console.ReviewScope{Entitlements: []console.EntitlementKey{w.member}}, 3},
-		"by manager":   {console.ReviewScope{Managers: []console.ID{w.id("mgr")}}, 1},
+		"one":          {console.ReviewScope{Entitlements: []console.EntitlementKey{w.Members}}, 3},
+		"by manager":   {console.ReviewScope{Managers: []console.ID{w.ID("mgr")}}, 1},
 		"new":          {console.ReviewScope{NewSince: since}, 1},
 		"unexplained":  {console.ReviewScope{States: []console.State{console.StateUnexplained}}, 1},
 		"permanent":    {console.ReviewScope{Permanent: true}, 6},
@@ -95,8 +96,8 @@ func testScopes(t *testing.T, w *world) {
 		"nobody":       {console.ReviewScope{Accounts: []console.ReviewAccounts{console.AccountsUnowned}}, 0},
 		"console":      {console.ReviewScope{OnlyConsole: true}, 6}, // five roles, one ownership
 	} {
-		p, err := w.PreviewCampaign(ctx, w.callers["camp"], console.CampaignSettings{Scope: tt.scope})
-		w.check(err)
+		p, err := w.PreviewCampaign(ctx, w.Callers["camp"], console.CampaignSettings{Scope: tt.scope})
+		w.Check(err)
 		excluded := 0
 		for _, s := range p.Sources {
 			for _, n := range s.Excluded {
@@ -114,22 +115,22 @@ func testScopes(t *testing.T, w *world) {
 
 // TestGateOverride freezes a population whose source is too old only with a name and a reason.
 func TestGateOverride(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	w.later(72 * time.Hour)
-	id, err := w.AddCampaign(ctx, w.callers["camp"], govern.NewCampaign{CampaignSettings: settings()})
-	w.check(err)
-	wantKind(t, "an old source", w.PrepareCampaign(ctx, w.callers["camp"], id, ""), baton.Refused)
-	wantKind(t, "by somebody else", w.PrepareCampaign(ctx, w.callers["other"], id, "why not"), baton.NotFound)
-	w.check(w.PrepareCampaign(ctx, w.callers["camp"], id, "the application is down this week"))
+	w := newWorld(t, governtest.OpenSQLite(t))
+	w.Later(72 * time.Hour)
+	id, err := w.AddCampaign(ctx, w.Callers["camp"], govern.NewCampaign{CampaignSettings: settings()})
+	w.Check(err)
+	governtest.WantKind(t, "an old source", w.PrepareCampaign(ctx, w.Callers["camp"], id, ""), baton.Refused)
+	governtest.WantKind(t, "by somebody else", w.PrepareCampaign(ctx, w.Callers["other"], id, "why not"), baton.NotFound)
+	w.Check(w.PrepareCampaign(ctx, w.Callers["camp"], id, "the application is down this week"))
 	w.advance(id)
 	c := w.campaign(id)
-	if c.State != console.CampaignStaged || c.Staged.Override == nil || c.Staged.Override.Person != w.id("camp") || len(c.Staged.Override.Problems) != 1 || c.Staged.Sources[0].Problem == "" {
+	if c.State != console.CampaignStaged || c.Staged.Override == nil || c.Staged.Override.Person != w.ID("camp") || len(c.Staged.Override.Problems) != 1 || c.Staged.Sources[0].Problem == "" {
 		t.Errorf("staged: %+v", c.Staged)
 	}
 	if s := c.Staged.Sources[0]; s.Items != 6 || s.Counts.Facts != 6 || s.Sync == "" || len(s.SHA256) != 64 {
 		t.Errorf("the source: %+v", s)
 	}
-	w.view(func(tx *store.Tx) error {
+	w.View(func(tx *store.Tx) error {
 		var hashes []console.Hash
 		items, err := tx.ReviewItems(id, store.ItemFilter{}, 0, 100)
 		for _, i := range items {
@@ -151,14 +152,14 @@ func TestGateOverride(t *testing.T) {
 
 // TestTemplate makes a campaign every quarter that prepares and starts by itself.
 func TestTemplate(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	first := w.now.Add(24 * time.Hour)
-	id, err := w.AddCampaign(ctx, w.callers["camp"], govern.NewCampaign{Template: true, CampaignSettings: settings(func(s *console.CampaignSettings) {
+	w := newWorld(t, governtest.OpenSQLite(t))
+	first := w.Time.Add(24 * time.Hour)
+	id, err := w.AddCampaign(ctx, w.Callers["camp"], govern.NewCampaign{Template: true, CampaignSettings: settings(func(s *console.CampaignSettings) {
 		s.Repeats, s.First, s.AutoStart, s.AutoClose = console.Quarterly, first, true, true
 	})})
-	w.check(err)
+	w.Check(err)
 	made := func() (all []console.Campaign) {
-		w.view(func(tx *store.Tx) (err error) {
+		w.View(func(tx *store.Tx) (err error) {
 			all, err = tx.Campaigns(store.CampaignFilter{Template: id}, "", 100)
 			return err
 		})
@@ -168,34 +169,34 @@ func TestTemplate(t *testing.T) {
 	if n := len(made()); n != 0 {
 		t.Errorf("%d before the first day", n)
 	}
-	w.later(25 * time.Hour)
+	w.Later(25 * time.Hour)
 	w.advance(id)
 	w.advance(id)
 	if n := len(made()); n != 1 {
 		t.Fatalf("%d on the first day", n)
 	}
 	c := made()[0]
-	w.later(48 * time.Hour) // the source is too old now
+	w.Later(48 * time.Hour) // the source is too old now
 	w.advance(c.ID)
 	if c = w.campaign(c.ID); c.State != console.CampaignDraft || c.Why == "" {
 		t.Errorf("it does not wait for a sync: %s %q", c.State, c.Why)
 	}
-	w.sync()
+	w.ApplySync()
 	w.advance(c.ID)
 	if c = w.campaign(c.ID); c.State != console.CampaignRunning {
 		t.Errorf("it did not start: %s %q", c.State, c.Why)
 	}
-	w.later(15 * 24 * time.Hour)
+	w.Later(15 * 24 * time.Hour)
 	w.advance(c.ID)
 	if c = w.campaign(c.ID); c.State != console.CampaignComplete {
 		t.Errorf("it did not end: %s", c.State)
 	}
-	w.later(60 * 24 * time.Hour)
+	w.Later(60 * 24 * time.Hour)
 	w.advance(id)
 	if n := len(made()); n != 1 {
 		t.Errorf("%d before the second quarter", n)
 	}
-	w.later(20 * 24 * time.Hour)
+	w.Later(20 * 24 * time.Hour)
 	w.advance(id)
 	if n := len(made()); n != 2 {
 		t.Errorf("%d in the second quarter", n)
@@ -207,18 +208,18 @@ func TestReviewerLeaves(t *testing.T) { onBoth(t, testReviewerLeaves) }
 
 func testReviewerLeaves(t *testing.T, w *world) {
 	id := w.started()
-	w.check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseKeep}))
-	w.update(func(tx *store.Tx) error {
-		p, err := tx.Person(w.id("own"))
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseKeep}))
+	w.Update(func(tx *store.Tx) error {
+		p, err := tx.Person(w.ID("own"))
 		if err != nil {
 			return err
 		}
 		p.Status = console.PersonDisabled
 		return tx.ChangePerson(p)
 	})
-	v, err := w.Campaign(ctx, w.callers["aud"], id)
-	w.check(err)
-	if len(v.Left) != 1 || v.Left[0] != w.id("own") {
+	v, err := w.Campaign(ctx, w.Callers["aud"], id)
+	w.Check(err)
+	if len(v.Left) != 1 || v.Left[0] != w.ID("own") {
 		t.Errorf("who left: %v", v.Left)
 	}
 	w.advance(id)
@@ -230,35 +231,35 @@ func testReviewerLeaves(t *testing.T, w *world) {
 	if ana := items["ana Members"]; len(ana.Assignments) != 1 || ana.Assignments[0].Decision == nil {
 		t.Errorf("ana: %+v", ana.Assignments)
 	}
-	if v, err = w.Campaign(ctx, w.callers["aud"], id); err != nil || len(v.Left) != 0 {
+	if v, err = w.Campaign(ctx, w.Callers["aud"], id); err != nil || len(v.Left) != 0 {
 		t.Errorf("who left, after: %v, %v", v.Left, err)
 	}
 }
 
 // TestKeepUntil shortens access, and never extends it.
 func TestKeepUntil(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	ends := w.now.Add(30 * 24 * time.Hour)
-	w.update(func(tx *store.Tx) error {
-		_, err := tx.AddReason(console.Reason{App: w.app, Account: w.accountKey(tx, "ana"), Entitlement: w.member, Kind: console.ReasonRequest, Until: ends})
+	w := newWorld(t, governtest.OpenSQLite(t))
+	ends := w.Time.Add(30 * 24 * time.Hour)
+	w.Update(func(tx *store.Tx) error {
+		_, err := tx.AddReason(console.Reason{App: w.AppID, Account: w.accountKey(tx, "ana"), Entitlement: w.Members, Kind: console.ReasonRequest, Until: ends})
 		return err
 	})
 	id := w.started()
 	items := w.items(id)
 	until := func(name string, at time.Time) error {
-		_, err := w.DecideReview(ctx, w.callers["own"], id, []review.Choice{{Item: items[name].Number, Choice: console.ChooseKeepUntil, Until: at}}, 0, false)
+		_, err := w.DecideReview(ctx, w.Callers["own"], id, []review.Choice{{Item: items[name].Number, Choice: console.ChooseKeepUntil, Until: at}}, 0, false)
 		return err
 	}
-	wantKind(t, "longer than it lasts", until("ana Members", ends.Add(time.Hour)), baton.Refused)
-	earlier := w.now.Add(20 * 24 * time.Hour)
-	w.check(until("ana Members", earlier))
-	w.check(until("ben Members", earlier))
-	_, err := w.SubmitReview(ctx, w.callers["own"], id)
-	w.check(err)
+	governtest.WantKind(t, "longer than it lasts", until("ana Members", ends.Add(time.Hour)), baton.Refused)
+	earlier := w.Time.Add(20 * 24 * time.Hour)
+	w.Check(until("ana Members", earlier))
+	w.Check(until("ben Members", earlier))
+	_, err := w.SubmitReview(ctx, w.Callers["own"], id)
+	w.Check(err)
 	w.closed(id)
 	for _, name := range []string{"ana", "ben"} {
-		a := w.access(name, w.member)
-		if end, ok := console.Expiry(a.Reasons, a.Bar, w.now); !ok || !end.Equal(earlier) {
+		a := w.AccessOf(name, w.Members)
+		if end, ok := console.Expiry(a.Reasons, a.Bar, w.Time); !ok || !end.Equal(earlier) {
 			t.Errorf("%s ends %v, %v", name, end, ok)
 		}
 		if r := w.items(id)[name+" Members"].Result; r != console.ItemShortened {
@@ -269,23 +270,23 @@ func TestKeepUntil(t *testing.T) {
 
 // TestManyRemovals asks for the number of many removals, in bulk.
 func TestManyRemovals(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.started()
-	d, err := w.DecideReviewBulk(ctx, w.callers["own"], id, govern.ReviewBulk{Choice: console.ChooseAcknowledge, DryRun: true})
-	w.check(err)
+	d, err := w.DecideReviewBulk(ctx, w.Callers["own"], id, govern.ReviewBulk{Choice: console.ChooseAcknowledge, DryRun: true})
+	w.Check(err)
 	if d.Made != 0 || len(d.Blocked) != 5 {
 		t.Errorf("blockers of each row: %+v", d)
 	}
-	_, err = w.DecideReviewBulk(ctx, w.callers["own"], id, govern.ReviewBulk{Choice: console.ChooseKeep, Expect: 4})
-	wantKind(t, "another number than was shown", err, baton.Refused)
+	_, err = w.DecideReviewBulk(ctx, w.Callers["own"], id, govern.ReviewBulk{Choice: console.ChooseKeep, Expect: 4})
+	governtest.WantKind(t, "another number than was shown", err, baton.Refused)
 	var many []review.Choice
 	for n := range 26 {
 		many = append(many, review.Choice{Item: n + 1, Choice: console.ChooseRemove})
 	}
-	_, err = w.DecideReview(ctx, w.callers["own"], id, many, 0, true)
-	wantKind(t, "26 removals without their number", err, baton.Invalid)
-	d, err = w.DecideReview(ctx, w.callers["own"], id, many, 26, true)
-	w.check(err)
+	_, err = w.DecideReview(ctx, w.Callers["own"], id, many, 0, true)
+	governtest.WantKind(t, "26 removals without their number", err, baton.Invalid)
+	d, err = w.DecideReview(ctx, w.Callers["own"], id, many, 26, true)
+	w.Check(err)
 	if d.Made != 5 || len(d.Blocked) != 21 {
 		t.Errorf("26 removals: %d, %d blocked", d.Made, len(d.Blocked))
 	}
@@ -293,14 +294,14 @@ func TestManyRemovals(t *testing.T) {
 
 // TestGoneMeanwhile marks a decided item whose access is gone.
 func TestGoneMeanwhile(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.started()
-	w.tenant.Groups[1].Members = []string{"ben", "dan"}
-	w.sync()
+	w.Tenant.Groups[1].Members = []string{"ben", "dan"}
+	w.ApplySync()
 	if i := w.items(id)["ana Members"]; !i.GoneNow {
 		t.Error("the list does not say that it is gone")
 	}
-	w.check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove}))
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove}))
 	if i := w.items(id)["ana Members"]; i.Gone.IsZero() {
 		t.Error("the decision is not marked")
 	}
@@ -313,17 +314,17 @@ func TestGoneMeanwhile(t *testing.T) {
 
 // TestSample lets a second person look at decided items: the outcomes stay, and disagreements show.
 func TestSample(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.started()
-	w.check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseKeep, "ben Members": console.ChooseKeep}))
-	n, err := w.SampleCampaign(ctx, w.callers["camp"], id, 100, w.id("mgr"))
-	w.check(err)
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseKeep, "ben Members": console.ChooseKeep}))
+	n, err := w.SampleCampaign(ctx, w.Callers["camp"], id, 100, w.ID("mgr"))
+	w.Check(err)
 	if n != 2 {
 		t.Fatalf("%d in the sample", n)
 	}
-	w.check(w.decide("mgr", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove, "ben Members": console.ChooseKeep}))
-	v, err := w.Campaign(ctx, w.callers["aud"], id)
-	w.check(err)
+	w.Check(w.decide("mgr", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove, "ben Members": console.ChooseKeep}))
+	v, err := w.Campaign(ctx, w.Callers["aud"], id)
+	w.Check(err)
 	if v.Disagree != 1 || w.items(id)["ana Members"].Outcome.Choice != console.ChooseKeep {
 		t.Errorf("%d disagree, %+v", v.Disagree, w.items(id)["ana Members"].Outcome)
 	}
@@ -331,29 +332,29 @@ func TestSample(t *testing.T) {
 
 // TestConsoleReview takes a role of the console, an ownership and nothing of oneself.
 func TestConsoleReview(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.started(func(s *console.CampaignSettings) {
 		s.Scope = console.ReviewScope{OnlyConsole: true}
 		s.Reviewers = []console.Approver{{Kind: console.ApproverRole, Role: console.SecurityOfficer}}
 	})
-	w.check(w.decide("so", id, map[string]console.ReviewChoice{"aud Auditor": console.ChooseRemove, "own Owner of Perplexity": console.ChooseRemove}))
-	w.check(w.CloseCampaign(ctx, w.callers["camp"], id))
+	w.Check(w.decide("so", id, map[string]console.ReviewChoice{"aud Auditor": console.ChooseRemove, "own Owner of Perplexity": console.ChooseRemove}))
+	w.Check(w.CloseCampaign(ctx, w.Callers["camp"], id))
 	w.advance(id)
 	if c := w.campaign(id); c.State != console.CampaignClosing {
 		t.Errorf("before they are carried out: %s", c.State)
 	}
-	wantKind(t, "by a Campaign Administrator", w.CarryOutConsoleRemovals(ctx, w.callers["camp"], id), baton.PermissionDenied)
-	w.check(w.CarryOutConsoleRemovals(ctx, w.callers["sup"], id))
+	governtest.WantKind(t, "by a Campaign Administrator", w.CarryOutConsoleRemovals(ctx, w.Callers["camp"], id), baton.PermissionDenied)
+	w.Check(w.CarryOutConsoleRemovals(ctx, w.Callers["sup"], id))
 	w.advance(id)
 	if c := w.campaign(id); c.State != console.CampaignComplete {
 		t.Errorf("after they were carried out: %s", c.State)
 	}
-	w.view(func(tx *store.Tx) error {
-		aud, err := tx.Person(w.id("aud"))
+	w.View(func(tx *store.Tx) error {
+		aud, err := tx.Person(w.ID("aud"))
 		if len(aud.Roles) != 0 {
 			t.Errorf("the roles: %v", aud.Roles)
 		}
-		a, e := tx.App(w.app)
+		a, e := tx.App(w.AppID)
 		if len(a.Owners) != 0 {
 			t.Errorf("the owners: %v", a.Owners)
 		}
@@ -366,22 +367,22 @@ func TestConsoleReview(t *testing.T) {
 
 // TestWhoSeesReviews lets owners, auditors and reviewers see a review, and nobody else.
 func TestWhoSeesReviews(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.started()
 	for who, want := range map[string][2]baton.Kind{ // the campaign, and all its items
-		"camp": {none, none}, "aud": {none, none}, "so": {none, none}, "sup": {none, none}, "own": {none, baton.PermissionDenied}, "other": {baton.NotFound, baton.NotFound}, "mgr": {baton.NotFound, baton.NotFound}, "ana": {baton.NotFound, baton.NotFound},
+		"camp": {governtest.None, governtest.None}, "aud": {governtest.None, governtest.None}, "so": {governtest.None, governtest.None}, "sup": {governtest.None, governtest.None}, "own": {governtest.None, baton.PermissionDenied}, "other": {baton.NotFound, baton.NotFound}, "mgr": {baton.NotFound, baton.NotFound}, "ana": {baton.NotFound, baton.NotFound},
 	} {
-		_, err := w.Campaign(ctx, w.callers[who], id)
-		wantKind(t, who+" sees the campaign", err, want[0])
-		_, err = w.CampaignItems(ctx, w.callers[who], id, store.ItemFilter{}, 0, 10)
-		wantKind(t, who+" sees the items", err, want[1])
-		list, err := w.Campaigns(ctx, w.callers[who], govern.CampaignsQuery{N: 10})
-		w.check(err)
-		if (len(list.Campaigns) == 1) != (want[0] == none) {
+		_, err := w.Campaign(ctx, w.Callers[who], id)
+		governtest.WantKind(t, who+" sees the campaign", err, want[0])
+		_, err = w.CampaignItems(ctx, w.Callers[who], id, store.ItemFilter{}, 0, 10)
+		governtest.WantKind(t, who+" sees the items", err, want[1])
+		list, err := w.Campaigns(ctx, w.Callers[who], govern.CampaignsQuery{N: 10})
+		w.Check(err)
+		if (len(list.Campaigns) == 1) != (want[0] == governtest.None) {
 			t.Errorf("%s lists %d campaigns", who, len(list.Campaigns))
 		}
 	}
 	for _, who := range []string{"aud", "so", "own"} {
-		wantKind(t, who+" closes it", w.CloseCampaign(ctx, w.callers[who], id), baton.PermissionDenied)
+		governtest.WantKind(t, who+" closes it", w.CloseCampaign(ctx, w.Callers[who], id), baton.PermissionDenied)
 	}
 }

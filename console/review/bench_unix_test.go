@@ -17,6 +17,7 @@ import (
 
 	"baton/console"
 	"baton/console/govern"
+	"baton/console/govern/governtest"
 	"baton/console/ingest/ingesttest"
 	"baton/console/review"
 	"baton/console/store"
@@ -38,7 +39,7 @@ func BenchmarkReview(b *testing.B) {
 	for _, db := range []struct {
 		name string
 		open func(testing.TB) *store.Store
-	}{{"sqlite", openSQLite}, {"postgres", openPostgres}} {
+	}{{"sqlite", governtest.OpenSQLite}, {"postgres", governtest.OpenPostgres}} {
 		b.Run(db.name, func(b *testing.B) {
 			w, id := newLarge(b, db.open(b))
 			for b.Loop() {
@@ -67,17 +68,17 @@ func newLarge(b *testing.B, s *store.Store) (*world, console.ID) {
 	}
 	tenant.Groups = groups
 	var app, connector console.ID
-	w.update(func(tx *store.Tx) (err error) {
-		if app, err = tx.AddApp(console.App{Name: "Large", Owners: []console.ID{w.id("own")}}); err != nil {
+	w.Update(func(tx *store.Tx) (err error) {
+		if app, err = tx.AddApp(console.App{Name: "Large", Owners: []console.ID{w.ID("own")}}); err != nil {
 			return err
 		}
 		connector, err = tx.AddConnector(console.Connector{App: app, Name: "large"})
 		return err
 	})
-	w.later(time.Minute)
-	tenant.Apply(b, s, connector, w.now)
+	w.Later(time.Minute)
+	tenant.Apply(b, s, connector, w.Time)
 	for part := range slices.Chunk(tenant.Accounts, 1000) {
-		w.update(func(tx *store.Tx) error {
+		w.Update(func(tx *store.Tx) error {
 			m, err := tx.Moment(app, time.Time{})
 			if err != nil {
 				return err
@@ -98,19 +99,19 @@ func newLarge(b *testing.B, s *store.Store) (*world, console.ID) {
 			return nil
 		})
 	}
-	id, err := w.AddCampaign(ctx, w.callers["camp"], govern.NewCampaign{CampaignSettings: settings(func(c *console.CampaignSettings) { c.Scope.Apps = []console.ID{app} })})
-	w.check(err)
-	w.check(w.PrepareCampaign(ctx, w.callers["camp"], id, "measured"))
+	id, err := w.AddCampaign(ctx, w.Callers["camp"], govern.NewCampaign{CampaignSettings: settings(func(c *console.CampaignSettings) { c.Scope.Apps = []console.ID{app} })})
+	w.Check(err)
+	w.Check(w.PrepareCampaign(ctx, w.Callers["camp"], id, "measured"))
 	return w, id
 }
 
 func (w *world) measure(b *testing.B, id console.ID) {
 	runtime.GC()
 	before := cpu()
-	_, err := review.Advance(ctx, w.store, func() time.Time { return w.now }, id, func() error { return nil })
-	w.check(err)
+	_, err := review.Advance(ctx, w.Store, func() time.Time { return w.Time }, id, func() error { return nil })
+	w.Check(err)
 	stage := cpu() - before
-	w.check(w.StartCampaign(ctx, w.callers["camp"], id))
+	w.Check(w.StartCampaign(ctx, w.Callers["camp"], id))
 	floor := w.floor(b, id)
 	b.ReportMetric(stage.Seconds(), "stage-CPU-s")
 	b.ReportMetric(floor.Seconds(), "floor-CPU-s")
@@ -121,16 +122,16 @@ func (w *world) measure(b *testing.B, id console.ID) {
 		after := (n * 37 % 100) * *itemCount / 100
 		for _, page := range []func() error{
 			func() error {
-				_, err := w.CampaignItems(ctx, w.callers["aud"], id, store.ItemFilter{}, after, 50)
+				_, err := w.CampaignItems(ctx, w.Callers["aud"], id, store.ItemFilter{}, after, 50)
 				return err
 			},
 			func() error {
-				_, err := w.MyReviewItems(ctx, w.callers["own"], id, store.ReviewerFilter{ByPerson: n%2 == 0}, store.AssignmentPlace{Place: after / 4, Item: after}, 50)
+				_, err := w.MyReviewItems(ctx, w.Callers["own"], id, store.ReviewerFilter{ByPerson: n%2 == 0}, store.AssignmentPlace{Place: after / 4, Item: after}, 50)
 				return err
 			},
 		} {
 			began := time.Now()
-			w.check(page())
+			w.Check(page())
 			times = append(times, time.Since(began))
 		}
 	}
@@ -139,18 +140,18 @@ func (w *world) measure(b *testing.B, id console.ID) {
 
 	before = cpu()
 	for n := range 1000 {
-		_, err := w.DecideReview(ctx, w.callers["own"], id, []review.Choice{{Item: 1 + n*7, Choice: console.ChooseKeep, Seconds: 3}}, 0, false)
-		w.check(err)
+		_, err := w.DecideReview(ctx, w.Callers["own"], id, []review.Choice{{Item: 1 + n*7, Choice: console.ChooseKeep, Seconds: 3}}, 0, false)
+		w.Check(err)
 	}
-	_, err = w.SubmitReview(ctx, w.callers["own"], id)
-	w.check(err)
+	_, err = w.SubmitReview(ctx, w.Callers["own"], id)
+	w.Check(err)
 	b.ReportMetric((cpu() - before).Seconds(), "1000-decisions-CPU-s")
 
 	times = times[:0]
 	for range 50 {
 		began := time.Now()
-		_, err := w.Campaign(ctx, w.callers["aud"], id)
-		w.check(err)
+		_, err := w.Campaign(ctx, w.Callers["aud"], id)
+		w.Check(err)
 		times = append(times, time.Since(began))
 	}
 	slices.Sort(times)
@@ -162,7 +163,7 @@ func (w *world) floor(b *testing.B, id console.ID) time.Duration {
 	var rows [][]byte
 	for after := 0; ; {
 		n := 0
-		w.view(func(tx *store.Tx) error {
+		w.View(func(tx *store.Tx) error {
 			items, err := tx.ReviewItems(id, store.ItemFilter{}, after, store.PageSize)
 			for _, i := range items {
 				rows, after, n = append(rows, i.Shown.Encode()), i.Number, n+1
@@ -174,9 +175,9 @@ func (w *world) floor(b *testing.B, id console.ID) time.Duration {
 		}
 	}
 	conn, err := zs.OpenConn(filepath.Join(b.TempDir(), "floor.db"), zs.OpenReadWrite, zs.OpenCreate, zs.OpenWAL)
-	w.check(err)
+	w.Check(err)
 	defer conn.Close()
-	w.check(sqlitex.ExecuteTransient(conn, "CREATE TABLE row (number INTEGER PRIMARY KEY, shown BLOB, hash BLOB)", nil))
+	w.Check(sqlitex.ExecuteTransient(conn, "CREATE TABLE row (number INTEGER PRIMARY KEY, shown BLOB, hash BLOB)", nil))
 	runtime.GC()
 	before := cpu()
 	end := sqlitex.Transaction(conn)
@@ -187,6 +188,6 @@ func (w *world) floor(b *testing.B, id console.ID) time.Duration {
 		}
 	}
 	end(&err)
-	w.check(err)
+	w.Check(err)
 	return cpu() - before
 }

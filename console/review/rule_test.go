@@ -9,6 +9,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/govern"
+	"baton/console/govern/governtest"
 	"baton/console/review"
 	"baton/console/store"
 )
@@ -18,12 +19,12 @@ func TestRuleR1(t *testing.T) { onBoth(t, testRuleR1) }
 
 func testRuleR1(t *testing.T, w *world) {
 	id := w.started()
-	w.check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove, "ben Members": console.ChooseKeep}))
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove, "ben Members": console.ChooseKeep}))
 	w.closed(id)
 	if r := w.items(id)["ana Members"].Result; r != console.ItemApplying {
 		t.Errorf("before the connector took it: %s", r)
 	}
-	w.carryOut()
+	w.CarryOut()
 	w.advance(id)
 	if r := w.items(id)["ana Members"].Result; r != console.ItemApplied {
 		t.Errorf("the connector reported success: %s", r)
@@ -31,8 +32,8 @@ func testRuleR1(t *testing.T, w *world) {
 	if c := w.campaign(id); c.State == console.CampaignComplete {
 		t.Error("the campaign is complete before a sync shows the removal")
 	}
-	w.tenant.Groups[1].Members = []string{"ben", "dan"}
-	w.sync()
+	w.Tenant.Groups[1].Members = []string{"ben", "dan"}
+	w.ApplySync()
 	w.advance(id)
 	if r := w.items(id)["ana Members"].Result; r != console.ItemVerified {
 		t.Errorf("after the sync: %s", r)
@@ -40,17 +41,17 @@ func testRuleR1(t *testing.T, w *world) {
 	if c := w.campaign(id); c.State != console.CampaignComplete {
 		t.Errorf("the campaign is %s", c.State)
 	}
-	if a := w.access("ana", w.member); a.Bar == nil {
+	if a := w.AccessOf("ana", w.Members); a.Bar == nil {
 		t.Error("the removal left no bar")
 	}
-	if a := w.access("ben", w.member); a.Bar != nil || len(a.Reasons) != 0 {
+	if a := w.AccessOf("ben", w.Members); a.Bar != nil || len(a.Reasons) != 0 {
 		t.Errorf("a keep is a decision and no reason: %+v", a)
 	}
 }
 
 // TestRuleR5 shows that every item is undecided at first, and that nothing decides by itself.
 func TestRuleR5(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.started()
 	for name, i := range w.items(id) {
 		if i.Outcome != nil || i.Result != console.ItemNone {
@@ -77,13 +78,13 @@ func TestRuleR5(t *testing.T) {
 // all above the cap.
 func TestRuleR6(t *testing.T) {
 	for _, tt := range []struct{ limit, rows int }{{6, 6}, {5, 0}} {
-		w := newWorld(t, openSQLite(t))
+		w := newWorld(t, governtest.OpenSQLite(t))
 		id := w.started(func(s *console.CampaignSettings) { s.Unanswered, s.Cap = console.UnansweredRemove, tt.limit })
-		w.check(w.CloseCampaign(ctx, w.callers["camp"], id))
+		w.Check(w.CloseCampaign(ctx, w.Callers["camp"], id))
 		w.advance(id)
 		c, rows := w.campaign(id), 0
 		if c.Plan != "" {
-			w.view(func(tx *store.Tx) error {
+			w.View(func(tx *store.Tx) error {
 				p, err := tx.Plan(c.Plan)
 				rows = p.Rows
 				return err
@@ -92,7 +93,7 @@ func TestRuleR6(t *testing.T) {
 		if rows != tt.rows {
 			t.Errorf("cap %d: a plan of %d rows, want %d", tt.limit, rows, tt.rows)
 		}
-		if n := w.carryOut(); n != 0 {
+		if n := w.CarryOut(); n != 0 {
 			t.Errorf("cap %d: %d operations before anybody applied the plan", tt.limit, n)
 		}
 	}
@@ -107,67 +108,67 @@ func testRuleR7(t *testing.T, w *world) {
 	})
 	items := w.items(id)
 	own := items["own Admins"]
-	if slices.ContainsFunc(own.Assignments, func(a console.ReviewAssignment) bool { return a.Reviewer == w.id("own") }) {
+	if slices.ContainsFunc(own.Assignments, func(a console.ReviewAssignment) bool { return a.Reviewer == w.ID("own") }) {
 		t.Error("the owner of the application is asked about the own access")
 	}
 	choice := []review.Choice{{Item: own.Number, Choice: console.ChooseKeep}}
-	_, err := w.DecideReview(ctx, w.callers["own"], id, choice, 0, false)
-	wantGuard(t, "a decision", err, console.GuardSelf)
-	_, err = w.ReassignReview(ctx, w.callers["dan"], id, []int{own.Number}, w.id("dan"), w.id("own"), "you know")
-	wantGuard(t, "a reassignment", err, console.GuardSelf)
-	_, err = w.ReassignReview(ctx, w.callers["camp"], id, []int{own.Number}, "", w.id("own"), "you know")
-	wantGuard(t, "an assignment", err, console.GuardSelf)
+	_, err := w.DecideReview(ctx, w.Callers["own"], id, choice, 0, false)
+	governtest.WantGuard(t, "a decision", err, console.GuardSelf)
+	_, err = w.ReassignReview(ctx, w.Callers["dan"], id, []int{own.Number}, w.ID("dan"), w.ID("own"), "you know")
+	governtest.WantGuard(t, "a reassignment", err, console.GuardSelf)
+	_, err = w.ReassignReview(ctx, w.Callers["camp"], id, []int{own.Number}, "", w.ID("own"), "you know")
+	governtest.WantGuard(t, "an assignment", err, console.GuardSelf)
 	for _, i := range []govern.ItemView{items["dan Admins"], items["dan Members"]} {
-		w.check(w.EscalateReview(ctx, w.callers["own"], id, []int{i.Number}, "", "above me"))
+		w.Check(w.EscalateReview(ctx, w.Callers["own"], id, []int{i.Number}, "", "above me"))
 		for _, a := range w.items(id)["dan "+i.Shown.ResourceName].Assignments {
-			if a.Reviewer == w.id("dan") {
+			if a.Reviewer == w.ID("dan") {
 				t.Error("an escalation asks the person")
 			}
 		}
 	}
-	d, err := w.DecideReviewBulk(ctx, w.callers["dan"], id, govern.ReviewBulk{Choice: console.ChooseKeep})
-	w.check(err)
+	d, err := w.DecideReviewBulk(ctx, w.Callers["dan"], id, govern.ReviewBulk{Choice: console.ChooseKeep})
+	w.Check(err)
 	if d.Made != 4 { // all but the two of dan
 		t.Errorf("in bulk: %+v", d)
 	}
 	// Whoever became the person by a merge after the decision does not submit it.
-	w.update(func(tx *store.Tx) error { return tx.MergePersons(w.id("cem"), w.id("dan")) })
-	_, err = w.SubmitReview(ctx, w.callers["dan"], id)
-	wantGuard(t, "a submission after a merge", err, console.GuardSelf)
+	w.Update(func(tx *store.Tx) error { return tx.MergePersons(w.ID("cem"), w.ID("dan")) })
+	_, err = w.SubmitReview(ctx, w.Callers["dan"], id)
+	governtest.WantGuard(t, "a submission after a merge", err, console.GuardSelf)
 }
 
 // TestRuleR7Accounts shows that a recent owner of an account does not review it.
 func TestRuleR7Accounts(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	w.later(time.Hour)
-	w.update(func(tx *store.Tx) error {
-		return tx.SetAccountOwner(w.accountKey(tx, "ana"), w.id("nobody"), store.OwnerMatched)
+	w := newWorld(t, governtest.OpenSQLite(t))
+	w.Later(time.Hour)
+	w.Update(func(tx *store.Tx) error {
+		return tx.SetAccountOwner(w.accountKey(tx, "ana"), w.ID("nobody"), store.OwnerMatched)
 	})
 	id := w.started(func(s *console.CampaignSettings) {
 		s.Reviewers = []console.Approver{{Kind: console.ApproverPerson, Person: "ana@example.com"}}
 	})
 	i := w.items(id)["ana Members"]
-	if len(i.Assignments) != 1 || i.Assignments[0].Reviewer != w.id("so") {
+	if len(i.Assignments) != 1 || i.Assignments[0].Reviewer != w.ID("so") {
 		t.Errorf("the former owner: %+v", i.Assignments)
 	}
-	_, err := w.ReassignReview(ctx, w.callers["camp"], id, []int{i.Number}, "", w.id("ana"), "she knows it")
-	wantGuard(t, "a reassignment", err, console.GuardSelf)
+	_, err := w.ReassignReview(ctx, w.Callers["camp"], id, []int{i.Number}, "", w.ID("ana"), "she knows it")
+	governtest.WantGuard(t, "a reassignment", err, console.GuardSelf)
 }
 
 // TestRuleR8 shows that decisions and assignments never disappear.
 func TestRuleR8(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.started()
 	items := w.items(id)
-	_, err := w.ReassignReview(ctx, w.callers["own"], id, []int{items["ana Members"].Number}, w.id("own"), w.id("mgr"), "she is her manager")
-	w.check(err)
-	w.check(w.decide("mgr", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove}))
-	wantKind(t, "another decision", w.decide("mgr", id, map[string]console.ReviewChoice{"ana Members": console.ChooseKeep}), baton.Refused)
-	_, err = w.ReassignReview(ctx, w.callers["camp"], id, []int{items["ana Members"].Number}, w.id("mgr"), w.id("so"), "again")
-	wantKind(t, "a reassignment of a decided item", err, baton.Refused)
-	w.check(w.CancelCampaign(ctx, w.callers["camp"], id, "wrong scope"))
+	_, err := w.ReassignReview(ctx, w.Callers["own"], id, []int{items["ana Members"].Number}, w.ID("own"), w.ID("mgr"), "she is her manager")
+	w.Check(err)
+	w.Check(w.decide("mgr", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove}))
+	governtest.WantKind(t, "another decision", w.decide("mgr", id, map[string]console.ReviewChoice{"ana Members": console.ChooseKeep}), baton.Refused)
+	_, err = w.ReassignReview(ctx, w.Callers["camp"], id, []int{items["ana Members"].Number}, w.ID("mgr"), w.ID("so"), "again")
+	governtest.WantKind(t, "a reassignment of a decided item", err, baton.Refused)
+	w.Check(w.CancelCampaign(ctx, w.Callers["camp"], id, "wrong scope"))
 	i := w.items(id)["ana Members"]
-	if len(i.Assignments) != 2 || i.Assignments[0].Reviewer != w.id("own") || i.Assignments[0].EndedWhy != "she is her manager" || i.Assignments[1].Decision == nil {
+	if len(i.Assignments) != 2 || i.Assignments[0].Reviewer != w.ID("own") || i.Assignments[0].EndedWhy != "she is her manager" || i.Assignments[1].Decision == nil {
 		t.Errorf("after all: %+v", i.Assignments)
 	}
 	if i.Outcome == nil || i.Outcome.Choice != console.ChooseRemove {
@@ -177,14 +178,14 @@ func TestRuleR8(t *testing.T) {
 
 // TestRuleR9 shows that access that is decided elsewhere says so, and can be acknowledged.
 func TestRuleR9(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	w.store.SetMasters(func(_, resourceType string) string { return map[string]string{"group": "Okta"}[resourceType] })
+	w := newWorld(t, governtest.OpenSQLite(t))
+	w.Store.SetMasters(func(_, resourceType string) string { return map[string]string{"group": "Okta"}[resourceType] })
 	id := w.started()
 	i := w.items(id)["ana Members"]
 	if i.Shown.MasteredBy != "Okta" || !slices.Contains(i.Offers, console.ChooseAcknowledge) {
 		t.Errorf("before the click: %+v, %v", i.Shown, i.Offers)
 	}
-	w.check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseAcknowledge}))
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseAcknowledge}))
 	w.closed(id)
 	if c := w.campaign(id); c.Plan != "" || w.items(id)["ana Members"].Outcome.Choice != console.ChooseAcknowledge {
 		t.Errorf("the campaign: %+v", c)
@@ -193,7 +194,7 @@ func TestRuleR9(t *testing.T) {
 
 // TestRuleR10 shows that nothing beside an item says that access is not used.
 func TestRuleR10(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.staged()
 	for name, i := range w.items(id) {
 		if text := strings.ToLower(string(i.Shown.Encode())); strings.Contains(text, "used") || strings.Contains(text, "last_login") {
@@ -204,14 +205,14 @@ func TestRuleR10(t *testing.T) {
 
 // TestRuleR12 reminds only reviewers who have something to decide.
 func TestRuleR12(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.started(func(s *console.CampaignSettings) {
 		s.Reviewers = []console.Approver{{Kind: console.ApproverManager}, {Kind: console.ApproverAppOwner}}
 		s.Outcome.Kind = console.OutcomeAll
 	})
-	w.check(w.decide("mgr", id, map[string]console.ReviewChoice{"ana Members": console.ChooseKeep}))
+	w.Check(w.decide("mgr", id, map[string]console.ReviewChoice{"ana Members": console.ChooseKeep}))
 	reminded := func() (n int, last string) {
-		w.view(func(tx *store.Tx) error {
+		w.View(func(tx *store.Tx) error {
 			events, err := tx.Events(store.EventFilter{Object: string(id)}, 0, store.PageSize)
 			for _, e := range events {
 				if e.Kind == "review.reminded" {
@@ -226,33 +227,33 @@ func TestRuleR12(t *testing.T) {
 	if n, _ := reminded(); n != 0 {
 		t.Errorf("%d reminders at the start", n)
 	}
-	w.later(8 * 24 * time.Hour)
+	w.Later(8 * 24 * time.Hour)
 	w.advance(id)
 	n, last := reminded()
-	if n != 1 || strings.Contains(last, string(w.id("mgr"))) || !strings.Contains(last, string(w.id("own"))) {
+	if n != 1 || strings.Contains(last, string(w.ID("mgr"))) || !strings.Contains(last, string(w.ID("own"))) {
 		t.Errorf("%d reminders: %s", n, last)
 	}
-	d, err := w.DecideReviewBulk(ctx, w.callers["own"], id, govern.ReviewBulk{Choice: console.ChooseKeep})
-	w.check(err)
+	d, err := w.DecideReviewBulk(ctx, w.Callers["own"], id, govern.ReviewBulk{Choice: console.ChooseKeep})
+	w.Check(err)
 	if d.Made == 0 {
 		t.Error("nothing to decide")
 	}
-	_, err = w.SubmitReview(ctx, w.callers["own"], id)
-	w.check(err)
+	_, err = w.SubmitReview(ctx, w.Callers["own"], id)
+	w.Check(err)
 	var rest []int
 	for _, i := range w.items(id) {
 		for _, a := range i.Assignments {
-			if a.Reviewer == w.id("so") {
+			if a.Reviewer == w.ID("so") {
 				rest = append(rest, i.Number)
 			}
 		}
 	}
-	if _, err := w.DecideReviewBulk(ctx, w.callers["so"], id, govern.ReviewBulk{Choice: console.ChooseKeep, Expect: len(rest)}); len(rest) > 0 {
-		w.check(err)
-		_, err = w.SubmitReview(ctx, w.callers["so"], id)
-		w.check(err)
+	if _, err := w.DecideReviewBulk(ctx, w.Callers["so"], id, govern.ReviewBulk{Choice: console.ChooseKeep, Expect: len(rest)}); len(rest) > 0 {
+		w.Check(err)
+		_, err = w.SubmitReview(ctx, w.Callers["so"], id)
+		w.Check(err)
 	}
-	w.later(4 * 24 * time.Hour)
+	w.Later(4 * 24 * time.Hour)
 	w.advance(id)
 	if n, _ := reminded(); n != 1 {
 		t.Errorf("%d reminders although everybody is done", n)
@@ -270,10 +271,10 @@ func TestRuleR13(t *testing.T) {
 		}
 		seen[r] = true
 	}
-	w := newWorld(t, openSQLite(t))
+	w := newWorld(t, governtest.OpenSQLite(t))
 	id := w.started()
-	w.check(w.decide("own", id, map[string]console.ReviewChoice{"ben Members": console.ChooseKeep}))
-	w.check(w.CloseCampaign(ctx, w.callers["camp"], id))
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"ben Members": console.ChooseKeep}))
+	w.Check(w.CloseCampaign(ctx, w.Callers["camp"], id))
 	items, c := w.items(id), w.campaign(id)
 	if r := items["ben Members"].ResultIn(c.State); r != console.ItemKept {
 		t.Errorf("decided to keep: %s", r)

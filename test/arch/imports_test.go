@@ -74,6 +74,7 @@ var allowedImports = map[string][]string{
 	"console/c1z3":              {".", "c1z", "wire"},
 	"console/syncfile":          {".", "c1z", "c1z/facts", "console/c1z3"},
 	"console/ingest":            {".", "c1z", "c1z/facts", "console", "console/store", "console/syncfile", "internal/intern"},
+	"console/govern/governtest": {".", "console", "console/govern", "console/ingest/ingesttest", "console/rpc", "console/store", "console/store/postgres", "console/store/postgres/pgtest", "console/store/rpcstore", "console/store/sqlite"},
 	"console/ingest/ingesttest": {".", "c1z/writer", "console", "console/ingest", "console/store"},
 	"console/cli":               {".", "c1z", "c1z/facts", "console", "console/config", "console/directory", "console/govern", "console/ingest", "console/installation", "console/login", "console/server", "console/store", "console/telemetry", "console/store/rpcstore", "console/syncfile", "console/web", "console/worker", "internal/cgroup", "internal/disk", "internal/english", "internal/manual", "internal/otlp", "internal/output", "internal/settings", "wire"},
 	"console/config":            {".", "console", "console/govern", "console/login", "console/mail", "console/schedule", "console/store", "internal/english"},

@@ -129,13 +129,13 @@ func testForgetHistory(t *testing.T, db Database) {
 	}
 	otherThen := other.shown(moment(1))
 	held := intervals()
-	stored := func() (facts, notes, orphans int64) {
+	stored := func() (facts, notes, dangling int64) {
 		view(t, s, func(tx *store.Tx) error {
 			for _, q := range []struct {
 				n   *int64
 				sql string
 			}{{&facts, "SELECT count(*) FROM fact WHERE stream = $1"}, {&notes, "SELECT count(*) FROM changed WHERE stream = $1"},
-				{&orphans, "SELECT count(*) FROM fact_by_principal p JOIN resource r ON r.key = p.principal WHERE r.stream = $1 AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.stream = $1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened)"}} {
+				{&dangling, "SELECT count(*) FROM fact_by_principal p JOIN resource r ON r.key = p.principal WHERE r.stream = $1 AND NOT EXISTS (SELECT 1 FROM fact f WHERE f.stream = $1 AND f.entitlement = p.entitlement AND f.principal = p.principal AND f.opened = p.opened)"}} {
 				n, err := engine.Get(tx.Engine(), func(r engine.Row) int64 { return r.Int(0) }, "count", q.sql, w.stream())
 				if err != nil {
 					return err
@@ -144,7 +144,7 @@ func testForgetHistory(t *testing.T, db Database) {
 			}
 			return nil
 		})
-		return facts, notes, orphans
+		return facts, notes, dangling
 	}
 	for _, tt := range []struct {
 		day, kept int
@@ -157,9 +157,9 @@ func testForgetHistory(t *testing.T, db Database) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		after, notes, orphans := stored()
-		if before-after != int64(removed) || orphans != 0 {
-			t.Errorf("day %d: %d facts went, %d are said to; %d rows without a fact", day, before-after, removed, orphans)
+		after, notes, dangling := stored()
+		if before-after != int64(removed) || dangling != 0 {
+			t.Errorf("day %d: %d facts went, %d are said to; %d rows without a fact", day, before-after, removed, dangling)
 		}
 		var since time.Time
 		view(t, s, func(tx *store.Tx) (err error) {
