@@ -399,7 +399,7 @@ func (p *plain) people(env map[string]string, dir string) {
 // findings puts a finding off, opens it again and accepts it, and keeps a copy of a recovery card.
 func (p *plain) findings(map[string]string, string) {
 	p.send(p.appPath("Perplexity")+"/recovery", "/applications/{app}/recovery/printed", "", "I printed version", nil)
-	p.has("You keep version 1")
+	p.has("You keep version ")
 	p.await("/findings?kind=account-unmatched", "Leave it for now")
 	p.send("/findings?kind=account-unmatched", "/findings/{finding}/snooze", "", "In a week", nil)
 	p.send("/findings?kind=account-unmatched&state=snoozed", "/findings/{finding}/reopen", "", "", nil)
