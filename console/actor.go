@@ -58,6 +58,7 @@ type By struct {
 	Actor      Actor
 	OnBehalfOf ID     // the person for whom the actor decides as a delegate
 	Client     ID     // the credential through which the actor calls; "" for pages and the console
+	Login      string // how the person had signed in to the pages; "" for others
 	Request    string // id of the call, as in logs
 	Address    string // network address that the call came from
 	Source     string // the program that a client says it is; "" for pages and the console

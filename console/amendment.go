@@ -35,6 +35,7 @@ const (
 
 	AmendRequirement AmendmentKind = "requirement" // After is a [Requirement]
 	AmendExemption   AmendmentKind = "exemption"   // After is an [Exemption]
+	AmendRoles       AmendmentKind = "roles"       // After is a [RolesChange]
 )
 
 // AmendmentState says whether an amendment was decided.
@@ -57,6 +58,12 @@ type AppGuards struct {
 type AccountTypeChange struct {
 	Account ResourceKey `json:"account"`
 	Kind    AccountKind `json:"kind"`
+}
+
+// RolesChange says which roles in the console a person has.
+type RolesChange struct {
+	Person ID            `json:"person"`
+	Roles  []ConsoleRole `json:"roles"`
 }
 
 // GuardsOf returns the settings of an app that decide who decides.

@@ -17,6 +17,7 @@ type Event struct {
 	Actor       Actor           `json:"actor"`
 	OnBehalfOf  ID              `json:"on_behalf_of,omitempty"`
 	Client      ID              `json:"client,omitempty"` // the credential that was used
+	Login       string          `json:"login,omitempty"`  // how the person had signed in: "password", or the name of an identity provider
 	Request     string          `json:"request,omitempty"`
 	Address     string          `json:"address,omitempty"`
 	Source      string          `json:"source,omitempty"` // the program that a client says it is, for example "cone:task:approve"

@@ -28,6 +28,9 @@ func (u BreakGlassUse) Recent(now time.Time) bool {
 	return !u.Since.IsZero() || !u.Last.IsZero() && now.Before(u.Last.Add(breakGlassShown))
 }
 
+// LoginPassword is the login of an event whose person had signed in with a password.
+const LoginPassword = "password"
+
 // Session is a signed-in browser.
 type Session struct {
 	Person  ID

@@ -5,10 +5,12 @@ import "time"
 // Pauses are the activities that are paused until somebody resumes them. A restored or copied
 // console starts with all of them paused, because the original may still be running.
 type Pauses struct {
-	Writes   bool   `json:"writes"`   // no operation is dispatched
-	Mail     bool   `json:"mail"`     // no mail is sent
-	Webhooks bool   `json:"webhooks"` // no webhook is called
-	Why      string `json:"why,omitempty"`
+	Writes   bool `json:"writes"`   // no operation is dispatched
+	Mail     bool `json:"mail"`     // no mail is sent
+	Webhooks bool `json:"webhooks"` // no webhook is called
+	// Automations means that no automation begins or goes on.
+	Automations bool   `json:"automations,omitempty"`
+	Why         string `json:"why,omitempty"`
 	// Since is when a restored or copied console started. While writes are paused, the first full
 	// sync of each connector after it is held, because it shows how reality differs from the backup;
 	// a person decides.
@@ -22,4 +24,4 @@ func (p Pauses) BeforeCopy(s *Sync) bool {
 }
 
 // Any reports whether something is paused.
-func (p Pauses) Any() bool { return p.Writes || p.Mail || p.Webhooks }
+func (p Pauses) Any() bool { return p.Writes || p.Mail || p.Webhooks || p.Automations }

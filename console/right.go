@@ -34,9 +34,10 @@ var (
 	SeeAudit      = Right{Do: "read the audit log", AppOwner: true, Self: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
 	// SeeRequests covers requests of others. People always see requests that they filed, that are
 	// about them, or that they decide.
-	SeeRequests = Right{Do: "see requests of others", AppOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
-	SeePolicies = Right{Do: "see policies", AppOwner: true, Roles: []ConsoleRole{CampaignAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
-	SeeSettings = Right{Do: "see the settings", Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+	SeeRequests    = Right{Do: "see requests of others", AppOwner: true, Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
+	SeePolicies    = Right{Do: "see policies", AppOwner: true, Roles: []ConsoleRole{CampaignAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
+	SeeAutomations = Right{Do: "see automations", AppOwner: true, Roles: []ConsoleRole{CampaignAdministrator, Auditor, SecurityOfficer, SuperAdministrator}}
+	SeeSettings    = Right{Do: "see the settings", Roles: []ConsoleRole{Auditor, SecurityOfficer, SuperAdministrator}}
 )
 
 // The rights to do something.
@@ -61,7 +62,12 @@ var (
 	ManagePolicies    = Right{Do: "change policies", Roles: []ConsoleRole{SuperAdministrator}}
 	// SecondChanges is the right to confirm an amendment as the second person.
 	SecondChanges = Right{Do: "confirm changes that ask for less", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
-	ChangeRoles   = Right{Do: "change the roles of people", Roles: []ConsoleRole{SuperAdministrator}}
+	// ManageAutomations is the right to write and publish automations of an app. What their steps do
+	// needs further rights: see [StepKind.Right].
+	ManageAutomations = Right{Do: "change automations", AppOwner: true, Roles: []ConsoleRole{SuperAdministrator}}
+	// PauseAutomations is the right to stop an automation.
+	PauseAutomations = Right{Do: "pause automations", AppOwner: true, Roles: []ConsoleRole{SecurityOfficer, SuperAdministrator}}
+	ChangeRoles      = Right{Do: "change the roles of people", Roles: []ConsoleRole{SuperAdministrator}}
 )
 
 // The rights of reviews. Reviewers see and decide the items that they are asked about without a right.

@@ -1,6 +1,9 @@
 package console
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Webhook is an address outside of the console to which events are posted. Its URL is stored apart,
 // sealed, because URLs of chats are secrets; so are the secrets that sign what is posted.
@@ -56,6 +59,10 @@ const WebhookTested = "webhook.tested"
 func (w Webhook) Wants(e Event) bool {
 	if e.Kind == WebhookTested {
 		return e.Object == string(w.ID)
+	}
+	if e.Kind == AutomationPosted {
+		var data struct{ Webhook ID }
+		return json.Unmarshal(e.Data, &data) == nil && data.Webhook == w.ID
 	}
 	return len(w.Events) == 0 || chosenKind(w.Events, e.Kind)
 }

@@ -100,14 +100,15 @@ var want = map[string][]int{
 	"POST /api/v1/campaigns/action/preview":                               {403, 403, 403, 403, 200},
 	"GET /api/v1/campaigns/{campaign}":                                    {404, 404, 404, 200},
 	"POST /api/v1/campaigns/{campaign}":                                   {404, 404, 404, 403, 400}, // another version
-	"POST /api/v1/campaigns/{campaign}/action/prepare":                    {404, 404, 404, 403, 400},
-	"POST /api/v1/campaigns/{campaign}/action/reset":                      {404, 404, 404, 403, 400},
+	"POST /api/v1/campaigns/{campaign}/action/prepare":                    {404, 404, 404, 403, 200},
+	"POST /api/v1/campaigns/{campaign}/action/reset":                      {404, 404, 404, 403, 200},
 	"POST /api/v1/campaigns/{campaign}/action/start":                      {404, 404, 404, 403, 400}, // it is a draft
 	"POST /api/v1/campaigns/{campaign}/action/close":                      {404, 404, 404, 403, 400},
 	"POST /api/v1/campaigns/{campaign}/action/cancel":                     {404, 404, 404, 403, 200},
 	"POST /api/v1/campaigns/{campaign}/action/sample":                     {404, 404, 404, 403, 400},
 	"GET /api/v1/campaigns/{campaign}/items":                              {404, 404, 404, 200},
 	"GET /api/v1/campaigns/{campaign}/items/{item}":                       {404},
+	"GET /api/v1/campaigns/{campaign}/pack":                               {404, 404, 404, 400},
 	"GET /api/v1/campaigns/{campaign}/submissions":                        {404, 404, 404, 200},
 	"POST /api/v1/campaigns/{campaign}/action/decide":                     {404, 404, 404, 400}, // it is not running
 	"POST /api/v1/campaigns/{campaign}/action/bulk":                       {404, 404, 404, 400},
@@ -134,6 +135,10 @@ var want = map[string][]int{
 	"POST /api/v1/connectors/{connector}/action/resume":                   {404, 200, 200, 403, 200},
 	"POST /api/v1/connectors/{connector}/action/judge":                    {404, 404, 404, 403, 404},
 	"POST /api/v1/policies/action/test":                                   {403, 404, 403, 200}, // owner may not see the person
+	"GET /api/v1/configuration":                                           {403, 403, 403, 200},
+	"GET /api/v1/configuration/export":                                    {403, 403, 403, 200},
+	"POST /api/v1/configuration/action/plan":                              {403, 403, 403, 403, 200},
+	"POST /api/v1/configuration/action/apply":                             {403, 403, 403, 403, 200},
 	"GET /api/v1/webhooks":                                                {403, 403, 403, 200},
 	"POST /api/v1/webhooks":                                               {403, 403, 403, 403, 200},
 	"GET /api/v1/webhooks/{webhook}":                                      {403, 403, 403, 200},
@@ -156,6 +161,25 @@ var want = map[string][]int{
 	"GET /api/v1/syncs/{sync}":                                            {404, 200},
 	"GET /api/v1/syncs/{sync}/file":                                       {404, 200, 403, 200},
 	"GET /api/v1/events":                                                  {403, 403, 403, 200},
+
+	"GET /api/v1/automations":                                                    {200},
+	"POST /api/v1/automations":                                                   {404, 200, 403, 403, 200},
+	"POST /api/v1/automations/action/pause":                                      {403, 403, 403, 403, 200},
+	"POST /api/v1/automations/action/resume":                                     {403, 403, 403, 403, 200},
+	"GET /api/v1/automations/{automation}":                                       {404, 200, 404, 200},
+	"POST /api/v1/automations/{automation}":                                      {404, 200, 404, 403, 200},
+	"POST /api/v1/automations/{automation}/action/publish":                       {404, 200, 404, 403, 200},
+	"POST /api/v1/automations/{automation}/action/pause":                         {404, 200, 404, 403, 200},
+	"POST /api/v1/automations/{automation}/action/resume":                        {404, 200, 404, 403, 200},
+	"POST /api/v1/automations/{automation}/action/delete":                        {404, 200, 404, 404, 404},
+	"POST /api/v1/automations/{automation}/action/test":                          {404, 200, 404, 403, 200},
+	"POST /api/v1/automations/{automation}/action/run":                           {404, 200, 404, 403, 200},
+	"POST /api/v1/automations/{automation}/action/request":                       {404}, // it runs on demand
+	"GET /api/v1/automation_requests/{execution}":                                {404}, // nobody requested it
+	"POST /api/v1/automation_requests/{execution}/action/decide":                 {404},
+	"GET /api/v1/automations/{automation}/executions":                            {404, 200, 404, 200},
+	"GET /api/v1/automations/{automation}/executions/{execution}":                {404, 200, 404, 200},
+	"POST /api/v1/automations/{automation}/executions/{execution}/action/cancel": {404, 200, 404, 403, 400},
 }
 
 // bodies are the requests of calls that need a body.
@@ -195,20 +219,37 @@ func (f *fixture) bodies() map[string]string {
 		"POST /api/v1/campaigns/{campaign}/action/escalate":        `{"numbers":[1],"reason":"x"}`,
 		"POST /api/v1/incompatible":                                fmt.Sprintf(`{"appId":%q,"appEntitlementId":"%d","otherAppId":%q,"otherAppEntitlementId":"%d","reason":"x"}`, f.app, f.group, f.app, f.member),
 		"POST /api/v1/incompatible/{pair}/action/end":              `{"reason":"x"}`,
+		"POST /api/v1/configuration/action/plan":                   `{"files":[{"name":"a.yaml","text":"retention: {task_days: 90}"}]}`,
+		"POST /api/v1/configuration/action/apply":                  `{"files":[{"name":"a.yaml","text":"retention: {task_days: 90}"}]}`,
 		"POST /api/v1/webhooks":                                    `{"url":"https://example.com/x","events":["*"]}`,
 		"POST /api/v1/webhooks/{webhook}":                          `{"webhook":{"description":"x"}}`,
 		"POST /api/v1/webhooks/{webhook}/action/replay":            `{"since":"2026-11-29T12:00:00Z"}`,
 		"POST /api/v1/hooks":                                       `{"name":"x"}`,
 		"POST /api/v1/hooks/{hook}":                                `{"hook":{"name":"x"}}`,
 		"POST /api/v1/connectors/{connector}/action/judge":         `{"syncId":"x","decision":"discard","reason":"x"}`,
+
+		"POST /api/v1/automations":                                                   fmt.Sprintf(`{"appId":%q,"displayName":"Leaver","template":"leaver"}`, f.app),
+		"POST /api/v1/automations/action/pause":                                      `{"reason":"x"}`,
+		"POST /api/v1/automations/action/resume":                                     `{"reason":"x"}`,
+		"POST /api/v1/automations/{automation}":                                      `{"displayName":"Other"}`,
+		"POST /api/v1/automations/{automation}/action/publish":                       `{"version":""}`,
+		"POST /api/v1/automations/{automation}/action/request":                       `{"target":{"reason":"x"}}`,
+		"POST /api/v1/automation_requests/{execution}/action/decide":                 `{"decision":"approve","comment":"x"}`,
+		"POST /api/v1/automations/{automation}/action/pause":                         `{"reason":"x"}`,
+		"POST /api/v1/automations/{automation}/action/resume":                        `{"runHeld":true,"reason":"x"}`,
+		"POST /api/v1/automations/{automation}/action/test":                          `{"target":{"whom":"user@example.com"}}`,
+		"POST /api/v1/automations/{automation}/action/run":                           `{"target":{"whom":"user@example.com","reason":"x"}}`,
+		"POST /api/v1/automations/{automation}/executions/{execution}/action/cancel": `{"reason":"x"}`,
 	}
 }
 
 // path fills in a route's path.
 func (f *fixture) path(pattern string) string {
 	path := strings.NewReplacer("{campaign}", string(f.campaign), "{item}", "1", "{pair}", "x", "{webhook}", string(f.webhook), "{hook}", string(f.hook), "{delivery}", "x", "{app}", string(f.app), "{connector}", string(f.connector), "{user}", string(f.people["auditor"]), "{account}", fmt.Sprint(f.account),
-		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{policy}", "standard", "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task), "{finding}", string(f.finding), "{plan}", string(f.plan)).Replace(pattern)
+		"{entitlement}", fmt.Sprint(f.member), "{credential}", api.CredentialID(f.clientID), "{policy}", "standard", "{sync}", string(f.sync.ID), "{task}", fmt.Sprint(f.task), "{finding}", string(f.finding), "{plan}", string(f.plan), "{automation}", string(f.automation), "{execution}", string(f.execution)).Replace(pattern)
 	switch {
+	case strings.HasSuffix(pattern, "/automations/{automation}/action/delete"):
+		path = "/api/v1/automations/" + string(f.spareAutomation) + "/action/delete"
 	case strings.HasSuffix(pattern, "/webhooks/{webhook}/action/delete"):
 		path = "/api/v1/webhooks/" + string(f.spareWebhook) + "/action/delete"
 	case strings.HasSuffix(pattern, "/hooks/{hook}/action/delete"):

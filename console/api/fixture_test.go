@@ -17,6 +17,7 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/api"
+	"baton/console/config"
 	"baton/console/govern"
 	"baton/console/ingest"
 	"baton/console/ingest/ingesttest"
@@ -71,8 +72,11 @@ type fixture struct {
 	closing        int64                  // number of another one
 	account        console.ResourceKey    // of user
 	clientID       string                 // of a credential of the connector
-	people         map[string]console.ID
-	tokens         map[string]string
+
+	automation, execution, spareAutomation console.ID // on demand, a run of it, and one to be removed
+
+	people map[string]console.ID
+	tokens map[string]string
 }
 
 func newFixture(t testing.TB) *fixture {
@@ -83,7 +87,7 @@ func newFixture(t testing.TB) *fixture {
 	f.store, err = sqlite.Open(context.Background(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, keys)
 	f.check(err)
 	now := func() time.Time { return f.now }
-	f.govern = govern.New(govern.Config{Store: f.store, Hosts: []string{"console.example.com", "127.0.0.1"}, Now: now,
+	f.govern = govern.New(govern.Config{Configuration: config.Door{Reader: config.Reader{MinInterval: time.Minute}}, Store: f.store, Hosts: []string{"console.example.com", "127.0.0.1"}, Now: now,
 		Products: []govern.Product{{Name: "perplexity", DisplayName: "Perplexity", Description: "Accounts"}}})
 	tokens, err := rpc.New(rpc.Config{Store: rpcstore.New(f.store), Clients: rpcstore.NewClients(f.store), Hosts: []string{"console.example.com", "127.0.0.1"}, Now: now})
 	f.check(err)
@@ -144,6 +148,22 @@ func newFixture(t testing.TB) *fixture {
 	f.file, err = os.ReadFile(f.tenant.Write(t, noon))
 	f.check(err)
 	f.sync = ingesttest.Receive(t, f.store, ingest.Origin{Connector: f.connector, Kind: console.SyncFull, Dispatched: noon}, noon, bytes.NewReader(f.file))
+	f.update(func(tx *store.Tx) error {
+		rule := console.AutomationRule{Trigger: console.AutomationTrigger{Kind: console.TriggerOnDemand}, Steps: []console.AutomationStep{{ID: "wait", Kind: console.StepWait, For: console.Duration(time.Hour)}}}
+		for _, id := range []*console.ID{&f.automation, &f.spareAutomation} {
+			a, err := tx.AddAutomation(console.Automation{App: f.app, Name: hostile, Owner: f.people["owner"], Author: f.people["owner"], Draft: rule})
+			if err != nil {
+				return err
+			}
+			if _, err := tx.PublishAutomation(a.ID, 1, f.people["owner"]); err != nil {
+				return err
+			}
+			*id = a.ID
+		}
+		x, _, err := tx.AddExecution(console.AutomationExecution{Automation: f.automation, Version: 1, Key: "x", Chain: []console.ID{f.automation}, Trigger: console.TriggerData{Kind: console.TriggerOnDemand}})
+		f.execution = x.ID
+		return err
+	})
 	f.update(func(tx *store.Tx) error {
 		rule, _ := console.AccountUnmatched.Rule()
 		if _, err := tx.AppearFindings(f.app, rule, []store.FindingCause{{Subject: "x"}}, store.FindingBatch{}); err != nil {

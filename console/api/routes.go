@@ -81,17 +81,24 @@ const (
 	seePolicy      = "see policies, the application and the person"
 	managePolicies = "change policies"
 	seeSettings    = "see the settings"
+	changeSettings = "change the settings of the console"
 	manageWebhooks = "manage webhooks"
-	askFor         = "ask for access, of themselves or their reports"
-	seeTasks       = "see requests, or be one of their people"
-	decideAsked    = "be asked to decide"
-	cancels        = "have asked, or cancel requests of others"
-	asker          = "have asked, or be whose access it is"
+
+	seeAutomations    = "see automations"
+	manageAutomations = "change automations"
+	pausesAutomations = "pause automations"
+
+	askFor      = "ask for access, of themselves or their reports"
+	seeTasks    = "see requests, or be one of their people"
+	decideAsked = "be asked to decide"
+	cancels     = "have asked, or cancel requests of others"
+	asker       = "have asked, or be whose access it is"
 )
 
 // The rights of reviews, in words.
 const (
 	seeCampaigns        = "see the review, or be one of its reviewers"
+	seeCampaign         = "see the review as a whole"
 	addCampaigns        = "make reviews"
 	runCampaigns        = "run the review"
 	seeIncompatible     = "see which entitlements are incompatible"
@@ -189,6 +196,10 @@ var routes = []route{
 	{"POST /api/v1/connectors/{connector}/action/pause", configure, configureC, responds(pauseConnector)},
 	{"POST /api/v1/connectors/{connector}/action/resume", configure, configureC, responds(resumeConnector)},
 	{"POST /api/v1/connectors/{connector}/action/judge", decide, judge, takes(judgeSync)},
+	{"GET /api/v1/configuration", readAll, seeSettings, responds(listConfiguration)},
+	{"GET /api/v1/configuration/export", readAll, seeSettings, writes(exportConfiguration)},
+	{"POST /api/v1/configuration/action/plan", configureAll, changeSettings, takes(planConfiguration)},
+	{"POST /api/v1/configuration/action/apply", configureAll, changeSettings, takes(applyConfiguration)},
 	{"POST /api/v1/policies/action/test", readAll, seePolicy, takes(testPolicy)},
 	{"GET /api/v1/webhooks", readAll, seeSettings, responds(listWebhooks)},
 	{"POST /api/v1/webhooks", configureAll, manageWebhooks, takes(createWebhook)},
@@ -208,6 +219,24 @@ var routes = []route{
 	{"POST /api/v1/hooks/{hook}", configureAll, manageWebhooks, takes(updateHook)},
 	{"POST /api/v1/hooks/{hook}/action/rotate", configureAll, manageWebhooks, responds(rotateHook)},
 	{"POST /api/v1/hooks/{hook}/action/delete", configureAll, manageWebhooks, responds(deleteHook)},
+	{"GET /api/v1/automations", readAll, seeAutomations, responds(listAutomations)},
+	{"POST /api/v1/automations", configure, manageAutomations, takes(createAutomation)},
+	{"POST /api/v1/automations/action/pause", configureAll, pausesAutomations, takes(pauseAutomations(true))},
+	{"POST /api/v1/automations/action/resume", configureAll, pausesAutomations, takes(pauseAutomations(false))},
+	{"GET /api/v1/automations/{automation}", read, seeAutomations, responds(getAutomation)},
+	{"POST /api/v1/automations/{automation}", configure, manageAutomations, takes(updateAutomation)},
+	{"POST /api/v1/automations/{automation}/action/publish", configure, manageAutomations, takes(publishAutomation)},
+	{"POST /api/v1/automations/{automation}/action/pause", configure, pausesAutomations, takes(pauseAutomation)},
+	{"POST /api/v1/automations/{automation}/action/resume", configure, manageAutomations, takes(resumeAutomation)},
+	{"POST /api/v1/automations/{automation}/action/delete", configure, manageAutomations, responds(deleteAutomation)},
+	{"POST /api/v1/automations/{automation}/action/test", configure, manageAutomations, takes(testAutomation)},
+	{"POST /api/v1/automations/{automation}/action/run", configure, manageAutomations, takes(runAutomation)},
+	{"POST /api/v1/automations/{automation}/action/request", ask, askFor, takes(requestAutomation)},
+	{"GET /api/v1/automation_requests/{execution}", readTasks, seeTasks, responds(getAutomationRequest)},
+	{"POST /api/v1/automation_requests/{execution}/action/decide", decide, decideAsked, takes(decideAutomation)},
+	{"GET /api/v1/automations/{automation}/executions", read, seeAccess, responds(listExecutions).with("state", "page_size", "page_token")},
+	{"GET /api/v1/automations/{automation}/executions/{execution}", read, seeAccess, responds(getExecution)},
+	{"POST /api/v1/automations/{automation}/executions/{execution}/action/cancel", configure, pausesAutomations, takes(cancelExecution)},
 	{"GET /api/v1/syncs", read, seeConn, responds(listSyncs).with("connector_id", "page_size", "page_token")},
 	{"GET /api/v1/plans", readAll, seePlans, responds(listPlans).with("open", "page_size", "page_token")},
 	{"POST /api/v1/plans", configure, removeAccess, takes(createPlan)},
@@ -231,6 +260,7 @@ var routes = []route{
 	{"POST /api/v1/campaigns/{campaign}/action/sample", configureAll, runCampaigns, takes(sampleCampaign)},
 	{"GET /api/v1/campaigns/{campaign}/items", readTasks, seeCampaigns, responds(listReviewItems).with("mine", "pending", "submitted", "by_person", "app_id", "entitlement_id", "user_id", "app_user_id", "undecided", "admins", "gone", "unassigned", "sampled", "outcome", "result", "page_size", "page_token")},
 	{"GET /api/v1/campaigns/{campaign}/items/{item}", readTasks, seeCampaigns, responds(getReviewItem)},
+	{"GET /api/v1/campaigns/{campaign}/pack", readTasks, seeCampaign, writes(campaignPack)},
 	{"GET /api/v1/campaigns/{campaign}/submissions", readTasks, seeCampaigns, responds(listSubmissions).with("page_size", "page_token")},
 	{"POST /api/v1/campaigns/{campaign}/action/decide", decide, decideAsked, takes(decideReview)},
 	{"POST /api/v1/campaigns/{campaign}/action/bulk", decide, decideAsked, takes(bulkReview)},

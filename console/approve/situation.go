@@ -390,6 +390,21 @@ func (s *Situation) Case() console.Case {
 	return c
 }
 
+// AutomationCase returns the input for the policy about the request of a person that an automation of an
+// app runs for the person of an execution. Conditions see the name of the automation as that of the
+// entitlement.
+func AutomationCase(t *store.Tx, app console.App, automation string, x console.AutomationExecution, requester console.ID) (console.Case, error) {
+	now := t.By().At
+	s := &Situation{App: app, now: now, tx: t, barred: map[console.ID]string{},
+		r: console.Request{ID: x.ID, Kind: console.RequestGrant, App: app.ID, Subject: x.Person, Requester: requester, Form: x.Trigger.Form, Why: x.Trigger.Why}}
+	s.Entitlement.Name = automation
+	if s.r.Form == nil {
+		s.r.Form = map[string]string{}
+	}
+	err := s.people()
+	return s.Case(), err
+}
+
 func (s *Situation) delegate(p console.ID) (console.ID, error) {
 	d, err := s.tx.Delegation(p)
 	if err != nil || !d.Active(s.now) {
@@ -551,10 +566,10 @@ func (s *Situation) conditionInput(text string) (condition.Input, error) {
 	}
 	if strings.Contains(text, "entitlements") && s.input.Subject.Entitlements == nil {
 		var err error
-		if s.input.Subject.Entitlements, err = s.holds(s.Subject.ID); err != nil {
+		if s.input.Subject.Entitlements, err = EntitlementsOf(s.tx, s.Subject.ID); err != nil {
 			return *s.input, err
 		}
-		if s.input.Requester.Entitlements, err = s.holds(s.Requester.ID); err != nil {
+		if s.input.Requester.Entitlements, err = EntitlementsOf(s.tx, s.Requester.ID); err != nil {
 			return *s.input, err
 		}
 	}
@@ -564,28 +579,28 @@ func (s *Situation) conditionInput(text string) (condition.Input, error) {
 // valid converts text of an upstream to valid UTF-8.
 func valid(s string) string { return strings.ToValidUTF8(s, "\ufffd") }
 
-// holds returns the ids of the entitlements of a person's accounts.
-func (s *Situation) holds(person console.ID) ([]string, error) {
+// EntitlementsOf returns the ids of the entitlements of a person's accounts, in all apps.
+func EntitlementsOf(t *store.Tx, person console.ID) ([]string, error) {
 	ids := []string{}
-	keys, err := s.tx.AccountsOf(person)
+	keys, err := t.AccountsOf(person)
 	if err != nil {
 		return nil, err
 	}
 	for _, key := range keys {
-		app, err := s.tx.AppOfResource(key)
+		app, err := t.AppOfResource(key)
 		if err != nil {
 			return nil, err
 		}
-		m, err := s.tx.Moment(app, time.Time{})
+		m, err := t.Moment(app, time.Time{})
 		if err != nil {
 			return nil, err
 		}
-		facts, err := s.tx.HeldBy(m, key, 0, maxConditionHeld)
+		facts, err := t.HeldBy(m, key, 0, maxConditionHeld)
 		if err != nil {
 			return nil, err
 		}
 		for _, f := range facts {
-			e, err := s.tx.Entitlement(m, f.Entitlement)
+			e, err := t.Entitlement(m, f.Entitlement)
 			if baton.KindOf(err) == baton.NotFound {
 				continue
 			}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -186,6 +187,8 @@ func (r *run) keysCommand() *cobra.Command {
 
 func (r *run) auditCommand() *cobra.Command {
 	return r.group("audit", "Print or verify the chain of events",
+		r.command(spec{use: "key", short: "Print the fingerprint of the key that signs heads and evidence", settings: storeSettings,
+			long: "Whoever verifies evidence needs it from outside of the evidence: give it to them on another way. The key is made at the\nfirst use."}, r.auditKey),
 		r.command(spec{use: "head", short: "Print the head of the chain of events, to be kept elsewhere", settings: storeSettings,
 			long:    "The head, kept where nobody who can write to the database can reach it, proves later that no event before it was\nchanged, removed or added.",
 			example: "  baton-console audit head > head-$(date +%F).json"}, r.auditHead),
@@ -210,6 +213,29 @@ func (r *run) auditHead(ctx context.Context, _ []string) error {
 		}
 		_, err = fmt.Fprintf(r.stdout, "%s\n", text)
 		return toStdout(err)
+	})
+}
+
+func (r *run) auditKey(ctx context.Context, _ []string) error {
+	return r.withInstallation(ctx, func(in *installation.Installation) error {
+		var public []byte
+		err := in.Store.View(ctx, func(t *store.Tx) (err error) {
+			public, err = t.SigningPublicKey()
+			return err
+		})
+		if err == nil && public == nil {
+			err = in.Store.Update(ctx, console.By{At: r.now(), Actor: console.Console}, func(t *store.Tx) error {
+				key, err := t.SigningKey()
+				if err == nil {
+					public = key.Public().(ed25519.PublicKey)
+				}
+				return err
+			})
+		}
+		if err != nil {
+			return err
+		}
+		return r.line("%s", console.Fingerprint(public))
 	})
 }
 

@@ -20,7 +20,8 @@ func (r *run) manCommand(root *cobra.Command) *cobra.Command {
 			p.Section("Commands")
 			commandPages(p, root)
 			p.Section("Exit status")
-			p.Text("0 if it is done, or nothing had to be done. Other codes are the kind of the error, and the same as those of the connectors.")
+			p.Text("0 if it is done, or nothing had to be done. Other codes are the kind of the error, and the same as those of the connectors. " +
+				"plan also ends with 2: the console differs from the files.")
 			return toStdout(p.Flush())
 		}}
 }

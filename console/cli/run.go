@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -76,6 +77,9 @@ func (r *run) main(ctx context.Context, args []string) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
+	}
+	if code := exitCode(0); errors.As(err, &code) {
+		return int(code)
 	}
 	if ctx.Err() != nil && baton.KindOf(err) != baton.Canceled {
 		err = baton.Errorf(baton.Canceled, "stopped before it was done: %w", err)
@@ -161,7 +165,8 @@ func (r *run) commands() *cobra.Command {
 		r.flags[name] = &flagText{kind: o.Kind}
 	}
 	root.AddCommand(
-		r.serveCommand(), r.demoCommand(), r.setupTokenCommand(), r.breakGlassCommand(), r.syncCommand(), r.uploadCommand(), r.importCommand(), r.peopleCommand(), r.inspectCommand(), r.diffCommand(),
+		r.serveCommand(), r.demoCommand(), r.setupTokenCommand(), r.breakGlassCommand(), r.syncCommand(), r.uploadCommand(), r.importCommand(), r.peopleCommand(), r.inspectCommand(), r.diffCommand(), r.verifyCommand(),
+		r.planCommand(), r.applyCommand(), r.exportCommand(),
 		r.backupCommand(), r.restoreCommand(), r.moveCommand(), r.resumeCommand(), r.keysCommand(), r.auditCommand(), r.doctorCommand(), r.healthCheckCommand(),
 		r.command(spec{use: "version", short: "Print the version"}, func(context.Context, []string) error {
 			return r.line("%s", r.buildVersion())
@@ -206,7 +211,7 @@ func (r *run) command(s spec, do func(ctx context.Context, args []string) error)
 }
 
 func (r *run) addFlag(c *cobra.Command, o settings.Option) {
-	flag := c.Flags().VarPF(r.flags[o.Name], o.Name, "", o.Description+" ["+names.Variable(o.Name)+"]")
+	flag := c.Flags().VarPF(r.flags[o.Name], o.Name, shorthands[o.Name], o.Description+" ["+names.Variable(o.Name)+"]")
 	if o.Kind == baton.BoolSetting {
 		flag.NoOptDefVal = "true"
 	}

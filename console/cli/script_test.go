@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -19,6 +20,8 @@ import (
 	"baton/console"
 	"baton/console/cli"
 	"baton/console/config"
+	"baton/console/evidence"
+	"baton/console/evidence/evidencetest"
 	"baton/console/installation"
 	"baton/console/store"
 	"baton/test/script"
@@ -33,7 +36,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE") != "",
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": script.Exits, "tenant": writeTenant, "bootstrap": bootstrap, "alter": alter},
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": script.Exits, "tenant": writeTenant, "bootstrap": bootstrap, "alter": alter, "pack": writePack, "flip": flip},
 	})
 }
 
@@ -43,7 +46,7 @@ func bootstrap(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	f, err := config.Read(ts.MkAbs(args[1]), time.Minute, nil)
 	if err == nil {
-		_, err = f.Apply(context.Background(), in.Store, console.By{At: time.Now(), Actor: console.Console})
+		_, _, err = f.Apply(context.Background(), in.Store, console.By{At: time.Now(), Actor: console.Console}, config.Options{Source: console.BootstrapSource})
 	}
 	ts.Check(errors.Join(err, in.Close()))
 }
@@ -59,6 +62,40 @@ func alter(ts *testscript.TestScript, _ bool, args []string) {
 		return err
 	})
 	ts.Check(errors.Join(err, in.Close()))
+}
+
+// writePack writes a pack, the head of its chain, and a pack without the last event, and sets the
+// fingerprint of its key: "pack FILE HEAD SHORT".
+func writePack(ts *testscript.TestScript, _ bool, args []string) {
+	build := func(path string, src evidence.Source) {
+		f, err := os.Create(ts.MkAbs(path))
+		if err == nil {
+			_, _, err = evidence.Build(context.Background(), f, src, evidencetest.Key)
+		}
+		ts.Check(errors.Join(err, f.Close()))
+	}
+	whole := evidencetest.Made{N: 12}
+	build(args[0], whole)
+	about, err := whole.Review()
+	ts.Check(err)
+	head, err := json.Marshal(about.Head)
+	ts.Check(errors.Join(err, os.WriteFile(ts.MkAbs(args[1]), head, 0o600)))
+	build(args[2], evidencetest.CutOff{Made: whole, First: len(whole.Chain()) - 1})
+	ts.Setenv("FINGERPRINT", evidencetest.Fingerprint)
+	ts.Setenv("OTHER", "SHA256:"+strings.Repeat("AB", 32))
+	ts.Setenv("SHORT", "SHA256:AB")
+}
+
+// flip changes the first byte of a text in a file: "flip FILE TEXT".
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	b, err := os.ReadFile(ts.MkAbs(args[0]))
+	ts.Check(err)
+	at := bytes.Index(b, []byte(args[1]))
+	if at < 0 {
+		ts.Fatalf("%s is not in %s", args[1], args[0])
+	}
+	b[at] ^= 1
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o600))
 }
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)

@@ -13,6 +13,9 @@ import (
 // names are the names of the settings in flags, variables and files.
 var names = settings.Names{Prefix: "BATON_CONSOLE_"}
 
+// shorthands are the one-letter flags.
+var shorthands = map[string]string{"files": "f"}
+
 // maxSeconds limits settings in seconds.
 const maxSeconds = 3600
 
@@ -60,8 +63,14 @@ func options() map[string]settings.Option {
 	add("connector", "Name of a connector", "")
 	add("reason", "Why", "")
 	add("head", "File with a head that audit head printed", "")
+	add("fingerprint", "Fingerprint of the key that signs evidence, SHA256:HEX, from outside of the pack", "")
 	add("erased", "File with the list that people erased printed", "")
 	add("apply", "Do it, instead of showing what it would do", false)
+	add("files", "File, or folder of files, with the configuration, YAML", "")
+	add("source", "Name of this set of files, if several are applied to one console", "files")
+	add("prune", "Remove what the files of this source described before, and do not any more", false)
+	add("plan", "Apply only the changes of the plan with this digest", "")
+	add("json", "Print JSON", false)
 	add("once", "End when everything is there, and print what that is", false)
 	add("facts", "Print every fact, one a line, instead of counts", false)
 	return all

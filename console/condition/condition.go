@@ -133,14 +133,16 @@ func compile(text string, people bool) (*Condition, error) {
 }
 
 // parse reads an expression and checks its types.
-func parse(text string) (*cel.Ast, error) {
+func parse(text string) (*cel.Ast, error) { return parseIn(environment, text) }
+
+func parseIn(env *cel.Env, text string) (*cel.Ast, error) {
 	if len(text) > maxSize {
 		return nil, baton.Errorf(baton.Invalid, "the expression is longer than %d characters", maxSize)
 	}
 	if !utf8.ValidString(text) {
 		return nil, baton.Errorf(baton.Invalid, "the expression is not valid UTF-8")
 	}
-	ast, issues := environment.Compile(text)
+	ast, issues := env.Compile(text)
 	if err := issues.Err(); err != nil {
 		return nil, baton.Errorf(baton.Invalid, "%s", firstProblem(err.Error()))
 	}

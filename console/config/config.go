@@ -1,14 +1,10 @@
-// Package config reads and applies YAML files that describe people, sign-in, apps and connectors.
-// The schema is that of [File].
+// Package config reads, compares, applies and writes YAML files that describe the configuration of a
+// console: people, sign-in, apps, connectors, policies and requirements. The schema is that of [File].
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
-	"regexp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,57 +22,57 @@ import (
 
 // File describes people, apps and connectors.
 type File struct {
-	People     []Person    `yaml:"people"`
-	Apps       []App       `yaml:"apps"`
-	Connectors []Connector `yaml:"connectors"`
-	Policies   []Policy    `yaml:"policies"`
+	People     []Person    `yaml:"people,omitempty"`
+	Apps       []App       `yaml:"apps,omitempty"`
+	Connectors []Connector `yaml:"connectors,omitempty"`
+	Policies   []Policy    `yaml:"policies,omitempty"`
 	// Requirements take effect when syncs show everything that they name.
-	Requirements []Requirement `yaml:"requirements"`
-	OIDC         []Provider    `yaml:"oidc"`
-	Mail         *Mail         `yaml:"mail"`
-	Retention    *Retention    `yaml:"retention"`
+	Requirements []Requirement `yaml:"requirements,omitempty"`
+	OIDC         []Provider    `yaml:"oidc,omitempty"`
+	Mail         *Mail         `yaml:"mail,omitempty"`
+	Retention    *Retention    `yaml:"retention,omitempty"`
 
-	dir      string // folder of the file, to which other file names in it are relative
-	products []govern.Product
+	reader Reader
+	places map[string][]place // of the objects, by key
 }
 
 // Person describes a person. Missing fields are not changed.
 type Person struct {
-	Email   string                `yaml:"email"`
-	Name    string                `yaml:"name"`
-	Roles   []console.ConsoleRole `yaml:"roles"`
-	Manager string                `yaml:"manager"` // e-mail address
-	Login   string                `yaml:"login"`   // the e-mail address if it is empty
+	Email   string                `yaml:"email,omitempty"`
+	Name    string                `yaml:"name,omitempty"`
+	Roles   []console.ConsoleRole `yaml:"roles,omitempty"`
+	Manager string                `yaml:"manager,omitempty"` // e-mail address
+	Login   string                `yaml:"login,omitempty"`   // the e-mail address if it is empty
 	// PasswordFile holds the first password. Together with the secret of one-time codes, it creates
 	// a login for a person without one. An existing login is not changed.
-	PasswordFile string `yaml:"password_file"`
-	TOTPSecret   Secret `yaml:"totp_secret"`
+	PasswordFile string `yaml:"password_file,omitempty"`
+	TOTPSecret   Secret `yaml:"totp_secret,omitempty"`
 }
 
 // App describes an application.
 type App struct {
-	Name              string   `yaml:"name"`
-	Owners            []string `yaml:"owners"`             // e-mail addresses
-	AdminEntitlements []string `yaml:"admin_entitlements"` // ids as the application's connector reports them
-	MinimumAdmins     *int     `yaml:"minimum_admins"`
-	Seats             *Seats   `yaml:"seats"`
+	Name              string   `yaml:"name,omitempty"`
+	Owners            []string `yaml:"owners,omitempty"`             // e-mail addresses
+	AdminEntitlements []string `yaml:"admin_entitlements,omitempty"` // ids as the application's connector reports them
+	MinimumAdmins     *int     `yaml:"minimum_admins,omitempty"`
+	Seats             *Seats   `yaml:"seats,omitempty"`
 	// Policies names the policies of the app's entitlements. Missing ones are not changed.
-	Policies AppPolicies `yaml:"policies"`
+	Policies AppPolicies `yaml:"policies,omitempty"`
 }
 
 // AppPolicies names policies of the file or of the console.
 type AppPolicies struct {
-	Request   string `yaml:"request"` // for entitlements without administrator rights
-	Emergency string `yaml:"emergency"`
-	Revoke    string `yaml:"revoke"`
-	Review    string `yaml:"review"`
+	Request   string `yaml:"request,omitempty"` // for entitlements without administrator rights
+	Emergency string `yaml:"emergency,omitempty"`
+	Revoke    string `yaml:"revoke,omitempty"`
+	Review    string `yaml:"review,omitempty"`
 }
 
 // Policy describes a policy. An existing policy is named by its ID or name, and gets a new version.
 type Policy struct {
-	Name  string               `yaml:"name"`
-	Kind  console.PolicyKind   `yaml:"kind"` // default request
-	Rules []console.PolicyRule `yaml:"rules"`
+	Name  string               `yaml:"name,omitempty"`
+	Kind  console.PolicyKind   `yaml:"kind,omitempty"` // default request
+	Rules []console.PolicyRule `yaml:"rules,omitempty"`
 }
 
 // policy returns the described policy.
@@ -90,29 +86,50 @@ func (p Policy) policy() console.Policy {
 
 // Connector describes a connector of an app.
 type Connector struct {
-	Name     string            `yaml:"name"`
-	App      string            `yaml:"app"`
-	Product  string            `yaml:"product"` // "baton-perplexity"
-	Hosted   bool              `yaml:"hosted"`
-	Owners   []string          `yaml:"owners"` // e-mail addresses
-	Settings map[string]Secret `yaml:"settings"`
-	Interval Duration          `yaml:"interval"` // between syncs; 1h if neither it nor cron is given
-	Cron     string            `yaml:"cron"`     // when it syncs, in place of the interval: "30 2 * * 1-5"
-	Zone     string            `yaml:"zone"`     // time zone of cron: "Europe/Berlin"; UTC if it is not given
+	Name     string            `yaml:"name,omitempty"`
+	App      string            `yaml:"app,omitempty"`
+	Product  string            `yaml:"product,omitempty"` // "baton-perplexity"
+	Hosted   bool              `yaml:"hosted,omitempty"`
+	Owners   []string          `yaml:"owners,omitempty"` // e-mail addresses
+	Settings map[string]Secret `yaml:"settings,omitempty"`
+	Interval Duration          `yaml:"interval,omitempty"` // between syncs; 1h if neither it nor cron is given
+	Cron     string            `yaml:"cron,omitempty"`     // when it syncs, in place of the interval: "30 2 * * 1-5"
+	Zone     string            `yaml:"zone,omitempty"`     // time zone of cron: "Europe/Berlin"; UTC if it is not given
 	// Directory says whether its accounts make people.
-	Directory *bool `yaml:"directory"`
+	Directory *bool `yaml:"directory,omitempty"`
+	// Uploaded means that people upload its sync files.
+	Uploaded bool `yaml:"uploaded,omitempty"`
+}
+
+// hosting returns where the connector runs.
+func (c Connector) hosting() console.Hosting {
+	switch {
+	case c.Hosted:
+		return console.Hosted
+	case c.Uploaded:
+		return console.ByFile
+	}
+	return console.SelfHosted
+}
+
+// interval returns the time between syncs of a new connector.
+func (c Connector) interval() time.Duration {
+	if c.Interval == 0 && !c.Uploaded {
+		return DefaultInterval
+	}
+	return time.Duration(c.Interval)
 }
 
 // Mail describes the mail server. If it is missing, the settings are not changed.
 type Mail struct {
-	Host         string          `yaml:"host"`
-	Port         int             `yaml:"port"` // default 587, or 465 with tls
-	TLS          console.MailTLS `yaml:"tls"`  // default starttls
-	User         string          `yaml:"user"`
-	Password     Secret          `yaml:"password"` // or
-	PasswordFile string          `yaml:"password_file"`
-	From         string          `yaml:"from"`
-	ReplyTo      string          `yaml:"reply_to"`
+	Host         string          `yaml:"host,omitempty"`
+	Port         int             `yaml:"port,omitempty"` // default 587, or 465 with tls
+	TLS          console.MailTLS `yaml:"tls,omitempty"`  // default starttls
+	User         string          `yaml:"user,omitempty"`
+	Password     Secret          `yaml:"password,omitempty"` // or
+	PasswordFile string          `yaml:"password_file,omitempty"`
+	From         string          `yaml:"from,omitempty"`
+	ReplyTo      string          `yaml:"reply_to,omitempty"`
 }
 
 // settings returns the settings that the file describes.
@@ -130,8 +147,20 @@ func (m Mail) settings() console.MailSettings {
 	return s
 }
 
-// Secret is a string that is never printed.
-type Secret struct{ baton.Secret }
+// Secret is a string that is never printed, unless plain says that it is none: settings of connectors
+// hold both.
+type Secret struct {
+	baton.Secret
+	plain bool
+}
+
+// MarshalYAML implements [yaml.Marshaler].
+func (s Secret) MarshalYAML() (any, error) {
+	if !s.plain {
+		return nil, baton.Errorf(baton.Internal, "a secret is not written")
+	}
+	return s.Reveal(), nil
+}
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (s *Secret) UnmarshalYAML(n *yaml.Node) error {
@@ -157,183 +186,184 @@ func (d *Duration) UnmarshalYAML(n *yaml.Node) error {
 	return nil
 }
 
+// MarshalYAML implements [yaml.Marshaler]: 90m is 1h30m.
+func (d Duration) MarshalYAML() (any, error) {
+	text := time.Duration(d).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text, nil
+}
+
 // DefaultInterval is the default interval between syncs.
 const DefaultInterval = time.Hour
 
-// maxFile limits the size of a file, in bytes.
-const maxFile = 4 << 20
+// seen holds where objects are described, by kind and name.
+type seen map[string]place
 
-// Read reads and checks a file. minInterval is the shortest allowed interval between syncs; products
-// are the connectors in the catalogue. The error lists all problems.
-func Read(path string, minInterval time.Duration, products []govern.Product) (*File, error) {
-	in, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, baton.Errorf(baton.NotFound, "%s does not exist", path).WithFix("Name another file.")
+// once reports an object that is described twice.
+func (s seen) once(bad *problems, at place, what, value string) {
+	if first, twice := s[what+value]; twice {
+		bad.add(at, "%s %q is there twice, before in %s", what, value, first)
+		return
 	}
-	if err != nil {
-		return nil, baton.Errorf(baton.Storage, "read %s: %w", path, err)
-	}
-	defer in.Close()
-	f := &File{dir: filepath.Dir(path), products: products}
-	decoder := yaml.NewDecoder(io.LimitReader(in, maxFile))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, plain(err)).WithFix("The keys are people, apps, connectors, policies, requirements, oidc, mail and retention; docs/console.md lists what each may hold.")
-	}
-	if err := decoder.Decode(new(yaml.Node)); !errors.Is(err, io.EOF) {
-		return nil, baton.Errorf(baton.Invalid, "%s holds more than one document", path).WithFix("Write one document.")
-	}
-	var bad []string
-	f.check(minInterval, func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) })
-	if len(bad) > 0 {
-		return nil, baton.Errorf(baton.Invalid, "%s: %s", path, strings.Join(bad, "; ")).WithFix("Correct the file and start again.")
-	}
-	return f, nil
+	s[what+value] = at
 }
 
-var (
-	goType = regexp.MustCompile(` not found in type \S+`)
-	into   = regexp.MustCompile(` into \S+`)
-)
-
-// plain returns the text of a YAML error without names of Go types.
-func plain(err error) string {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	text = strings.TrimPrefix(text, "unmarshal errors:\n")
-	text = goType.ReplaceAllString(text, " is not known")
-	text = into.ReplaceAllString(text, " does not fit")
-	return strings.Join(strings.Fields(text), " ")
-}
-
-// check reports the problems of the file itself.
-func (f *File) check(minInterval time.Duration, bad func(format string, args ...any)) {
-	emails, logins, apps, connectors, variables := map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]bool{}, map[string]string{}
-	once := func(seen map[string]bool, what, value string) {
-		if seen[value] {
-			bad("%s %q is there twice", what, value)
-		}
-		seen[value] = true
-	}
-	for i, p := range f.People {
-		email := console.NormalizeEmail(p.Email)
-		if !strings.Contains(email, "@") {
-			bad("person %d has no e-mail address", i+1)
-			continue
-		}
-		once(emails, "the person", email)
-		if p.Name == "" {
-			bad("%s has no name", email)
-		}
-		for _, r := range p.Roles {
-			if !slices.Contains(console.ConsoleRoles(), r) {
-				bad("%s: there is no role %q: write %s", email, r, roleNames())
-			}
-		}
-		if p.PasswordFile == "" {
-			if p.Login != "" || !p.TOTPSecret.IsZero() {
-				bad("%s has a login without password_file", email)
-			}
-			continue
-		}
-		once(logins, "the login", console.NormalizeEmail(p.loginName()))
-		if p.TOTPSecret.IsZero() {
-			bad("%s has a password_file without totp_secret: every login needs a second factor", email)
-		} else if err := login.CheckCodeSecret(p.TOTPSecret.Secret); err != nil {
-			bad("%s: totp_secret: %v", email, err)
-		}
-	}
+// check reports the problems of the files themselves.
+func (f *File) check(bad *problems) {
+	all := seen{}
+	f.checkPeople(bad, all)
 	f.checkProviders(bad)
-	for i, a := range f.Apps {
-		if a.Name == "" {
-			bad("app %d has no name", i+1)
-		}
-		once(apps, "the app", a.Name)
-		if a.MinimumAdmins != nil && *a.MinimumAdmins < 0 {
-			bad("app %s: minimum_admins is %d", a.Name, *a.MinimumAdmins)
-		}
-	}
-	f.checkSeats(bad)
+	f.checkApps(bad, all)
+	f.checkConnectors(bad, all)
 	if f.Mail != nil {
 		f.checkMail(bad)
 	}
 	if f.Retention != nil {
 		if err := f.Retention.retention().Check(); err != nil {
-			bad("retention: %v", err)
+			bad.add(f.at("retention", 0), "retention: %v", err)
 		}
 	}
 	for i, r := range f.Requirements {
+		at := f.at("requirements", i)
 		if r.App == "" || r.Entitlement == "" {
-			bad("requirement %d names no app or no entitlement", i+1)
-		} else if err := r.rule().Check(); err != nil {
-			bad("the requirement of %s of %s: %v", r.Entitlement, r.App, err)
+			bad.add(at, "requirement %d names no app or no entitlement", i+1)
+			continue
+		}
+		all.once(bad, at, "the requirement of", r.Entitlement+" of "+r.App)
+		if err := r.rule().Check(); err != nil {
+			bad.add(at, "the requirement of %s of %s: %v", r.Entitlement, r.App, err)
 		}
 	}
-	policies := map[string]bool{}
 	for i, p := range f.Policies {
+		at := f.at("policies", i)
 		if p.Name == "" {
-			bad("policy %d has no name", i+1)
+			bad.add(at, "policy %d has no name", i+1)
 			continue
 		}
-		once(policies, "the policy", strings.ToLower(p.Name))
+		all.once(bad, at, "the policy", strings.ToLower(p.Name))
 		if err := govern.CheckPolicy(p.policy()); err != nil {
-			bad("policy %s: %v", p.Name, err)
+			bad.add(at, "policy %s: %v", p.Name, err)
 		}
 	}
-	for i, c := range f.Connectors {
-		if c.Name == "" || c.App == "" {
-			bad("connector %d needs a name and an app", i+1)
+}
+
+// checkPeople reports the problems of the people.
+func (f *File) checkPeople(bad *problems, all seen) {
+	for i, p := range f.People {
+		at := f.at("people", i)
+		email := console.NormalizeEmail(p.Email)
+		if !strings.Contains(email, "@") {
+			bad.add(at, "person %d has no e-mail address", i+1)
 			continue
 		}
-		once(connectors, "the connector", c.Name)
+		all.once(bad, at, "the person", email)
+		if p.Name == "" {
+			bad.add(at, "%s has no name", email)
+		}
+		for _, r := range p.Roles {
+			if !slices.Contains(console.ConsoleRoles(), r) {
+				bad.add(at, "%s: there is no role %q: write %s", email, r, roleNames())
+			}
+		}
+		if p.PasswordFile == "" {
+			if p.Login != "" || !p.TOTPSecret.IsZero() {
+				bad.add(at, "%s has a login without password_file", email)
+			}
+			continue
+		}
+		all.once(bad, at, "the login", console.NormalizeEmail(p.loginName()))
+		if p.TOTPSecret.IsZero() {
+			bad.add(at, "%s has a password_file without totp_secret: every login needs a second factor", email)
+		} else if err := login.CheckCodeSecret(p.TOTPSecret.Secret); err != nil {
+			bad.add(at, "%s: totp_secret: %v", email, err)
+		}
+	}
+}
+
+// checkApps reports the problems of the apps.
+func (f *File) checkApps(bad *problems, all seen) {
+	for i, a := range f.Apps {
+		at := f.at("apps", i)
+		if strings.TrimSpace(a.Name) == "" {
+			bad.add(at, "app %d has no name", i+1)
+			continue
+		}
+		all.once(bad, at, "the app", a.Name)
+		if a.MinimumAdmins != nil && *a.MinimumAdmins < 0 {
+			bad.add(at, "app %s: minimum_admins is %d", a.Name, *a.MinimumAdmins)
+		}
+		checkSeats(bad, at, a)
+	}
+}
+
+// checkConnectors reports the problems of the connectors.
+func (f *File) checkConnectors(bad *problems, all seen) {
+	variables := map[string]string{}
+	for i, c := range f.Connectors {
+		at := f.at("connectors", i)
+		if c.Name == "" || c.App == "" {
+			bad.add(at, "connector %d needs a name and an app", i+1)
+			continue
+		}
+		all.once(bad, at, "the connector", c.Name)
 		v := Variable(c.Name)
 		if other, taken := variables[v]; taken && other != c.Name {
-			bad("the connectors %q and %q would have the same variable %s_CLIENT_ID", other, c.Name, v)
+			bad.add(at, "the connectors %q and %q would have the same variable %s_CLIENT_ID", other, c.Name, v)
 		}
 		variables[v] = c.Name
 		if strings.Trim(v, "_") == "" {
-			bad("the name of connector %q needs a letter or digit", c.Name)
+			bad.add(at, "the name of connector %q needs a letter or digit", c.Name)
 		}
-		if d := time.Duration(c.Interval); d != 0 && d < minInterval {
-			bad("connector %s: the interval %s is shorter than %s", c.Name, d, minInterval)
+		if d := time.Duration(c.Interval); d != 0 && d < f.reader.MinInterval {
+			bad.add(at, "connector %s: the interval %s is shorter than %s", c.Name, d, f.reader.MinInterval)
 		}
 		switch {
 		case c.Cron == "" && c.Zone != "":
-			bad("connector %s: zone belongs to cron", c.Name)
+			bad.add(at, "connector %s: zone belongs to cron", c.Name)
 		case c.Cron != "" && c.Interval != 0:
-			bad("connector %s: interval and cron exclude each other", c.Name)
+			bad.add(at, "connector %s: interval and cron exclude each other", c.Name)
 		case c.Cron != "":
-			if err := (schedule.Schedule{Cron: c.Cron, Zone: c.Zone}).Check(minInterval); err != nil {
-				bad("connector %s: %v", c.Name, err)
+			if err := (schedule.Schedule{Cron: c.Cron, Zone: c.Zone}).Check(f.reader.MinInterval); err != nil {
+				bad.add(at, "connector %s: %v", c.Name, err)
 			}
 		}
+		if c.Hosted && c.Uploaded {
+			bad.add(at, "connector %s: hosted and uploaded exclude each other", c.Name)
+		}
 		if c.Hosted {
-			if err := f.checkHosted(c); err != nil {
-				bad("connector %s: %v", c.Name, err)
+			if err := f.checkHosted(at, c); err != nil {
+				bad.add(at, "connector %s: %v", c.Name, err)
 			}
 		} else if len(c.Settings) > 0 {
-			bad("connector %s: settings are for hosted connectors: give them to the connector where it runs", c.Name)
+			bad.add(at, "connector %s: settings are for hosted connectors: give them to the connector where it runs", c.Name)
 		}
 	}
 }
 
 // checkMail reports the problems of the mail settings.
-func (f *File) checkMail(bad func(format string, args ...any)) {
+func (f *File) checkMail(bad *problems) {
+	at := f.at("mail", 0)
 	if err := mail.Check(f.Mail.settings()); err != nil {
-		bad("mail: %v", err)
+		bad.add(at, "mail: %v", err)
 	}
 	given := !f.Mail.Password.IsZero() || f.Mail.PasswordFile != ""
 	switch {
 	case !f.Mail.Password.IsZero() && f.Mail.PasswordFile != "":
-		bad("mail: password and password_file exclude each other")
+		bad.add(at, "mail: password and password_file exclude each other")
 	case given != (f.Mail.User != ""):
-		bad("mail: user and password belong together")
+		bad.add(at, "mail: user and password belong together")
 	}
 }
 
 // product returns the product of a hosted connector.
 func (f *File) product(c Connector) (govern.Product, error) {
 	var names []string
-	for _, p := range f.products {
+	for _, p := range f.reader.Products {
 		if !p.Hostable() {
 			continue
 		}
@@ -345,29 +375,51 @@ func (f *File) product(c Connector) (govern.Product, error) {
 	return govern.Product{}, fmt.Errorf("the console cannot host product %q, only %s", c.Product, english.Or(names))
 }
 
-// checkHosted reports the problems of a hosted connector's settings.
-func (f *File) checkHosted(c Connector) error {
+// checkHosted reports the problems of a hosted connector's settings. Secrets that are not given stay as
+// they are, so only values are checked without them.
+func (f *File) checkHosted(at place, c Connector) error {
 	p, err := f.product(c)
 	if err != nil {
 		return err
 	}
-	values, secrets, err := hostedSettings(p, c)
+	values, secrets, err := f.hostedSettings(at, p, c)
 	if err != nil {
 		return err
+	}
+	for _, s := range p.Settings {
+		if s.Kind == baton.SecretSetting && secrets[s.Name].IsZero() {
+			return nil
+		}
 	}
 	return p.Check(values, secrets)
 }
 
-// hostedSettings returns the settings of a connector without its secrets.
-func hostedSettings(p govern.Product, c Connector) (values map[string]string, secrets map[string]baton.Secret, err error) {
+// fileSuffix marks the setting that names a file with the value of a secret.
+const fileSuffix = "-file"
+
+// hostedSettings returns the settings of a connector without its secrets, and the given secrets.
+func (f *File) hostedSettings(at place, p govern.Product, c Connector) (values map[string]string, secrets map[string]baton.Secret, err error) {
 	values, secrets = map[string]string{}, map[string]baton.Secret{}
-	for name, v := range c.Settings {
+	for _, name := range slices.Sorted(maps.Keys(c.Settings)) {
+		v := c.Settings[name]
+		of, inFile := strings.CutSuffix(name, fileSuffix)
 		i := slices.IndexFunc(p.Settings, func(s baton.Setting) bool { return s.Name == name })
+		if i < 0 && inFile {
+			i = slices.IndexFunc(p.Settings, func(s baton.Setting) bool { return s.Name == of && s.Kind == baton.SecretSetting })
+		}
 		switch {
 		case i < 0:
 			return nil, nil, fmt.Errorf("%s has no setting %q", p.DisplayName, name)
 		case p.Settings[i].Kind == baton.SecretSetting:
-			secrets[name] = v.Secret
+			if !secrets[p.Settings[i].Name].IsZero() {
+				return nil, nil, fmt.Errorf("%s and %s exclude each other", of, name)
+			}
+			if inFile && p.Settings[i].Name == of {
+				if v.Secret, err = f.secret(at, name, v.Reveal()); err != nil {
+					return nil, nil, err
+				}
+			}
+			secrets[p.Settings[i].Name] = v.Secret
 		case !v.IsZero():
 			values[name] = v.Reveal()
 		}
@@ -401,23 +453,4 @@ func Variable(name string) string {
 		}
 		return '_'
 	}, name)
-}
-
-// password reads a password file.
-func (f *File) password(path, what string) (baton.Secret, error) {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(f.dir, path)
-	}
-	info, err := os.Stat(path)
-	if err == nil && (!info.Mode().IsRegular() || info.Size() > 64<<10) {
-		err = errors.New("it is no file, or too large for a password")
-	}
-	var text []byte
-	if err == nil {
-		text, err = os.ReadFile(path)
-	}
-	if err != nil {
-		return baton.Secret{}, baton.Errorf(baton.Invalid, "password_file of %s: %w", what, err).WithFix("Name a file that holds the password on one line.")
-	}
-	return baton.NewSecret(strings.TrimRight(string(text), "\r\n")), nil
 }

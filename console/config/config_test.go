@@ -66,7 +66,8 @@ func (d desk) apply(text string) (config.Applied, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.Apply(d.t.Context(), d.s, console.By{At: noon, Actor: console.Console})
+	applied, _, err := f.Apply(d.t.Context(), d.s, console.By{At: noon, Actor: console.Console}, config.Options{Source: console.BootstrapSource})
+	return applied, err
 }
 
 func (d desk) events() (n int64) {

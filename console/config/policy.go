@@ -1,8 +1,6 @@
 package config
 
 import (
-	"bytes"
-	"encoding/json"
 	"reflect"
 	"strings"
 
@@ -13,10 +11,11 @@ import (
 )
 
 // applyPolicies adds a new version of each policy whose description differs from the newest version,
-// and assigns policies to apps. The console is the author of these versions, because access to its
-// files is controlled elsewhere.
-func (f *File) applyPolicies(t *store.Tx) error {
-	for _, p := range f.Policies {
+// and assigns policies to apps. The console itself applies weaker versions, because access to the file
+// that it starts with is controlled elsewhere. Those of a person wait for a second one.
+func (a *applying) applyPolicies() error {
+	t := a.t
+	for _, p := range a.Policies {
 		want, err := govern.ResolvePolicy(t, p.policy())
 		if err != nil {
 			return baton.Errorf(baton.Invalid, "policy %s: %w", p.Name, err).WithFix("Add the person to people, or the application to apps.")
@@ -25,14 +24,14 @@ func (f *File) applyPolicies(t *store.Tx) error {
 		if baton.KindOf(err) == baton.NotFound {
 			_, err = t.AddPolicyVersion(want, 0)
 		} else if err == nil {
-			err = changePolicy(t, have, want)
+			err = a.changePolicy(have, want)
 		}
 		if err != nil {
 			return err
 		}
 	}
-	for _, a := range f.Apps {
-		if err := applyAppPolicies(t, a); err != nil {
+	for _, d := range a.Apps {
+		if err := a.applyAppPolicies(d); err != nil {
 			return err
 		}
 	}
@@ -53,37 +52,33 @@ func policyOf(t *store.Tx, name string) (console.Policy, error) {
 	return console.Policy{}, baton.Errorf(baton.NotFound, "there is no policy %q", name)
 }
 
-func changePolicy(t *store.Tx, have, want console.Policy) error {
+func (a *applying) changePolicy(have, want console.Policy) error {
 	if want.Kind != have.Kind {
 		return baton.Errorf(baton.Refused, "policy %s is for kind %s, which is not changed", have.Name, have.Kind).WithFix("Give the policy of kind %s another name.", want.Kind)
 	}
-	if same, err := sameRules(have.Rules, want.Rules); err != nil || same {
+	if same, err := sameJSON(have.Rules, want.Rules); err != nil || same {
 		return err
 	}
 	want.ID, want.Name, want.Weaker = have.ID, have.Name, !want.AtLeast(have)
-	_, err := t.AddPolicyVersion(want, have.Version)
+	if want.Weaker && a.byPerson() {
+		want.Version, want.Author = have.Version, a.t.By().Actor.Person()
+		a.policies[want.ID] = want
+		return a.propose(reference{console.ConfiguredPolicy, string(want.ID)}, console.Amendment{Kind: console.AmendPolicy, Object: string(want.ID)}, have, want)
+	}
+	_, err := a.t.AddPolicyVersion(want, have.Version)
 	return err
 }
 
-// sameRules reports whether the stored forms of rules are equal.
-func sameRules(a, b []console.PolicyRule) (bool, error) {
-	x, err := json.Marshal(a)
-	if err != nil {
-		return false, baton.Errorf(baton.Internal, "encode policy: %w", err)
-	}
-	y, err := json.Marshal(b)
-	if err != nil {
-		return false, baton.Errorf(baton.Internal, "encode policy: %w", err)
-	}
-	return bytes.Equal(x, y), nil
-}
+// byPerson reports whether a person applies the files, and not the console itself.
+func (a *applying) byPerson() bool { return a.t.By().Actor.Person() != "" }
 
 // applyAppPolicies assigns policies to an app's entitlements.
-func applyAppPolicies(t *store.Tx, a App) error {
-	if a.Policies == (AppPolicies{}) {
+func (a *applying) applyAppPolicies(d App) error {
+	t := a.t
+	if d.Policies == (AppPolicies{}) {
 		return nil
 	}
-	app, err := t.AppByName(a.Name)
+	app, err := t.AppByName(d.Name)
 	if err != nil {
 		return err
 	}
@@ -100,14 +95,14 @@ func applyAppPolicies(t *store.Tx, a App) error {
 		name string
 		kind console.PolicyKind
 		to   *console.ID
-	}{{a.Policies.Request, console.PolicyRequest, &next.Settings.Policy}, {a.Policies.Emergency, console.PolicyRequest, &next.Settings.Emergency},
-		{a.Policies.Revoke, console.PolicyRevoke, &next.Settings.Revoke}, {a.Policies.Review, console.PolicyReview, &next.Settings.Review}} {
+	}{{d.Policies.Request, console.PolicyRequest, &next.Settings.Policy}, {d.Policies.Emergency, console.PolicyRequest, &next.Settings.Emergency},
+		{d.Policies.Revoke, console.PolicyRevoke, &next.Settings.Revoke}, {d.Policies.Review, console.PolicyReview, &next.Settings.Review}} {
 		if chosen.name == "" {
 			continue
 		}
 		p, err := policyOf(t, chosen.name)
 		if baton.KindOf(err) == baton.NotFound || err == nil && p.Kind != chosen.kind {
-			return baton.Errorf(baton.Invalid, "app %s: there is no policy %q of kind %s", a.Name, chosen.name, chosen.kind).WithFix("Add it to policies.")
+			return baton.Errorf(baton.Invalid, "app %s: there is no policy %q of kind %s", d.Name, chosen.name, chosen.kind).WithFix("Add it to policies.")
 		}
 		if err != nil {
 			return err
@@ -117,6 +112,14 @@ func applyAppPolicies(t *store.Tx, a App) error {
 	if reflect.DeepEqual(before, next.Settings) {
 		return nil
 	}
-	next.Weaker = !next.Settings.AtLeast(before)
+	key := reference{console.ConfiguredApp, string(app.ID)}
+	next.Weaker = !next.Settings.AtLeast(before) && !a.created[key] // nothing was asked for of a new app
+	if next.Weaker && a.byPerson() {
+		a.settings[app.ID] = next.Settings
+		have := next
+		have.Settings, have.Weaker = before, false
+		next.Author = t.By().Actor.Person()
+		return a.propose(key, console.Amendment{Kind: console.AmendSettings, App: app.ID, Object: string(app.ID)}, have, next)
+	}
 	return t.AddRequestSettings(next)
 }

@@ -7,21 +7,21 @@ import (
 	"baton"
 	"baton/console"
 	"baton/console/govern"
-	"baton/console/store"
 )
 
 // Provider describes an OpenID Connect provider with which people sign in.
 type Provider struct {
-	Name         string                           `yaml:"name"`  // part of addresses
-	Label        string                           `yaml:"label"` // for display; default: the name
-	Issuer       string                           `yaml:"issuer"`
-	ClientID     string                           `yaml:"client_id"`
-	ClientSecret Secret                           `yaml:"client_secret"`
-	Scopes       []string                         `yaml:"scopes"` // in addition to openid; default: email and profile
-	GroupsClaim  string                           `yaml:"groups_claim"`
-	Groups       map[string][]console.ConsoleRole `yaml:"groups"` // roles by group
-	AddPeople    bool                             `yaml:"add_people"`
-	Off          bool                             `yaml:"off"`
+	Name             string                           `yaml:"name,omitempty"`  // part of addresses
+	Label            string                           `yaml:"label,omitempty"` // for display; default: the name
+	Issuer           string                           `yaml:"issuer,omitempty"`
+	ClientID         string                           `yaml:"client_id,omitempty"`
+	ClientSecret     Secret                           `yaml:"client_secret,omitempty"` // or
+	ClientSecretFile string                           `yaml:"client_secret_file,omitempty"`
+	Scopes           []string                         `yaml:"scopes,omitempty"` // in addition to openid; default: email and profile
+	GroupsClaim      string                           `yaml:"groups_claim,omitempty"`
+	Groups           map[string][]console.ConsoleRole `yaml:"groups,omitempty"` // roles by group
+	AddPeople        bool                             `yaml:"add_people,omitempty"`
+	Off              bool                             `yaml:"off,omitempty"`
 }
 
 // provider returns the provider that is described.
@@ -42,47 +42,74 @@ func (p Provider) provider() console.Provider {
 }
 
 // checkProviders reports the problems of the providers.
-func (f *File) checkProviders(bad func(format string, args ...any)) {
+func (f *File) checkProviders(bad *problems) {
 	names, issuers := map[string]bool{}, map[string]bool{}
 	for i, p := range f.OIDC {
+		at := f.at("oidc", i)
+		if !p.ClientSecret.IsZero() && p.ClientSecretFile != "" {
+			bad.add(at, "oidc %d: client_secret and client_secret_file exclude each other", i+1)
+		}
 		if err := govern.CheckProvider(p.provider()); err != nil {
-			bad("oidc %d: %v", i+1, err)
+			bad.add(at, "oidc %d: %v", i+1, err)
 		}
 		if names[p.Name] || issuers[p.Issuer] {
-			bad("oidc %d: the name or the issuer is there twice", i+1)
+			bad.add(at, "oidc %d: the name or the issuer is there twice", i+1)
 		}
 		names[p.Name], issuers[p.Issuer] = true, true
 	}
 }
 
-// applyProviders creates and updates the providers of the file.
-func (f *File) applyProviders(t *store.Tx) error {
-	for _, p := range f.OIDC {
-		want := p.provider()
-		have, err := t.Provider(p.Name)
-		switch {
-		case baton.KindOf(err) == baton.NotFound:
-			err = t.AddProvider(want)
-		case err == nil && !sameProvider(have, want):
-			want.Version = have.Version
-			err = t.ChangeProvider(want)
-		}
-		if err != nil {
+// applyProviders creates and updates the providers of the files. A secret that is not given is kept,
+// unless it would be sent to another issuer.
+func (a *applying) applyProviders() error {
+	for i, p := range a.OIDC {
+		if err := a.applyProvider(a.at("oidc", i), p); err != nil {
 			return err
 		}
-		stored, err := t.ProviderSecret(p.Name)
-		if err != nil {
-			return err
+	}
+	return nil
+}
+
+func (a *applying) applyProvider(at place, p Provider) error {
+	want := p.provider()
+	have, err := a.t.Provider(p.Name)
+	if ignoreMissing(err) != nil {
+		return err
+	}
+	secret := p.ClientSecret.Secret
+	if p.ClientSecretFile != "" {
+		var failed error
+		if secret, failed = a.secret(at, "client_secret_file", p.ClientSecretFile); failed != nil {
+			return failed
 		}
-		if !p.ClientSecret.IsZero() && stored.Reveal() != p.ClientSecret.Reveal() {
-			if err := t.SetProviderSecret(p.Name, p.ClientSecret.Secret); err != nil {
-				return err
-			}
-		}
-		if have.Issuer != "" && have.Issuer != want.Issuer && p.ClientSecret.IsZero() && !stored.IsZero() {
-			return baton.Errorf(baton.Invalid, "the issuer of %s changed, and client_secret is not given", p.Name).
-				WithFix("Give it: the secret is not sent to another issuer than the one that it was entered for.")
-		}
+	}
+	stored, failed := a.t.ProviderSecret(p.Name)
+	if failed != nil {
+		return failed
+	}
+	added, changed := err != nil, !sameProvider(have, want)
+	given := !secret.IsZero() && stored.Reveal() != secret.Reveal()
+	if a.Program && (changed || given) {
+		return baton.Errorf(baton.PermissionDenied, "%s: a credential cannot change how people sign in", at).WithFix("Change it on the page of sign-in, or apply the files beside the console.")
+	}
+	switch {
+	case added:
+		err = a.t.AddProvider(want)
+	case changed:
+		want.Version = have.Version
+		err = a.t.ChangeProvider(want)
+	}
+	if err != nil {
+		return err
+	}
+	if given {
+		key := reference{console.ConfiguredProvider, p.Name}
+		a.secrets[key] = append(a.secrets[key], "client_secret")
+		return a.t.SetProviderSecret(p.Name, secret)
+	}
+	if !added && have.Issuer != want.Issuer && secret.IsZero() && !stored.IsZero() {
+		return baton.Errorf(baton.Invalid, "the issuer of %s changed, and client_secret is not given", p.Name).
+			WithFix("Give it: the secret is not sent to another issuer than the one that it was entered for.")
 	}
 	return nil
 }

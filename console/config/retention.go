@@ -1,16 +1,13 @@
 package config
 
-import (
-	"baton/console"
-	"baton/console/store"
-)
+import "baton/console"
 
 // Retention says how long records are kept. Limits that are left out are the console's own.
 type Retention struct {
-	SyncFiles   *int `yaml:"sync_files"` // of each connector
-	MailDays    *int `yaml:"mail_days"`
-	TaskDays    *int `yaml:"task_days"`    // 0: for ever
-	HistoryDays *int `yaml:"history_days"` // 0: for ever
+	SyncFiles   *int `yaml:"sync_files,omitempty"` // of each connector
+	MailDays    *int `yaml:"mail_days,omitempty"`
+	TaskDays    *int `yaml:"task_days,omitempty"`    // 0: for ever
+	HistoryDays *int `yaml:"history_days,omitempty"` // 0: for ever
 }
 
 func (r Retention) retention() console.Retention {
@@ -27,10 +24,14 @@ func (r Retention) retention() console.Retention {
 }
 
 // applyRetention sets how long records are kept, unless that is so already.
-func applyRetention(t *store.Tx, r console.Retention) error {
-	before, err := t.Retention()
-	if err != nil || before == r {
+func (a *applying) applyRetention() error {
+	if a.Retention == nil {
+		return nil
+	}
+	want := a.Retention.retention()
+	before, err := a.t.Retention()
+	if err != nil || before == want {
 		return err
 	}
-	return t.SetRetention(r, "the configuration file says so")
+	return a.t.SetRetention(want, "the configuration file says so")
 }

@@ -48,6 +48,7 @@ var kinds = []kind{
 	{kind: console.UnexplainedChange, find: unexplained, done: lookedAtChanges, after: []string{"sync.applied", "change.explained", "reason.", "operation.", "connector.continued"}},
 	{kind: console.RoleUnclear, step: accounts(roleUnknown), after: store.AccountEvents, done: lookedAtEvents},
 	{kind: console.AccountSeveral, step: accounts(severalRoles), after: store.AccountEvents, done: lookedAtEvents},
+	{kind: console.AutomationHalted, find: automations, after: []string{"automation."}},
 	{kind: console.OperationByHand, find: byHand, after: []string{"operation."}},
 	{kind: console.AccountExcluded, find: excluded, after: []string{"sync.applied", "operation."}},
 	{kind: console.CourseLapsed, step: lapsed, after: []string{"requirement.changed"}},

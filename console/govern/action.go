@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"slices"
 	"time"
 
 	"baton"
@@ -107,12 +106,12 @@ func (c *Console) RunAction(ctx context.Context, caller Caller, connector consol
 		if err != nil {
 			return o, err
 		}
-		if verb, ok := verbOf(action); ok {
+		if verb, ok := rpcstore.ActionVerb(action); ok {
 			o, done, err := c.accountAction(tx, me, a, con, action, verb, values, why)
 			asked.Operation, asked.Request = done.Operation, done.Request
 			return o, err
 		}
-		recorded, err := json.Marshal(withoutSecrets(action.Arguments, values))
+		recorded, err := json.Marshal(rpcstore.WithoutSecrets(action.Arguments, values))
 		if err != nil {
 			return o, baton.Errorf(baton.Invalid, "the arguments cannot be recorded: %w", err)
 		}
@@ -120,17 +119,6 @@ func (c *Console) RunAction(ctx context.Context, caller Caller, connector consol
 		return o, err
 	})
 	return asked, err
-}
-
-// verbOf returns the effect of an action on [console.AccountItself]; false if it has none.
-func verbOf(a rpc.Action) (console.Verb, bool) {
-	switch {
-	case slices.Contains(a.Types, baton.ActionAccountDisable):
-		return console.Revoke, true
-	case slices.Contains(a.Types, baton.ActionAccountEnable):
-		return console.Grant, true
-	}
-	return "", false
 }
 
 // accountAction creates the operation for an action that disables or enables an account.
@@ -144,7 +132,7 @@ func (c *Console) accountAction(tx *store.Tx, me console.Person, a console.App, 
 		return o, done, err
 	}
 	upstream, _ := values[argument].(string)
-	account, err := accountByID(tx, store.Moment{Streams: []store.StreamAt{s}}, action.ResourceType, upstream)
+	account, err := rpcstore.AccountByID(tx, store.Moment{Streams: []store.StreamAt{s}}, action.ResourceType, upstream)
 	if err != nil {
 		o, err = missingByID(tx, a, con, action.ResourceType, upstream, byHand(a, con.ID, 0, console.AccountItself, verb, why), err)
 		return o, done, err
@@ -169,35 +157,6 @@ func (c *Console) accountAction(tx *store.Tx, me console.Person, a console.App, 
 	}
 	created, err := tx.CreateOperation(o, store.Circumstances{ByHand: true})
 	return o, approve.Removed{Operation: created.ID}, err
-}
-
-// accountByID returns the only account with an upstream id.
-func accountByID(tx *store.Tx, m store.Moment, resourceType, id string) (store.Resource, error) {
-	types := []string{resourceType}
-	if resourceType == "" {
-		types = nil
-		for _, s := range m.Streams {
-			all, err := tx.ResourceTypes(s.Stream)
-			if err != nil {
-				return store.Resource{}, err
-			}
-			types = append(types, all...)
-		}
-	}
-	var found []store.Resource
-	for _, t := range types {
-		r, err := tx.ResourceByID(m, t, id)
-		if err != nil && baton.KindOf(err) != baton.NotFound {
-			return r, err
-		}
-		if err == nil && r.Account != nil {
-			found = append(found, r)
-		}
-	}
-	if len(found) != 1 {
-		return store.Resource{}, baton.Errorf(baton.Invalid, "no sync shows an account with the id %q", id).WithFix("Enter the id as the account's page shows it.")
-	}
-	return found[0], nil
 }
 
 // missingByID returns the refusal of an action on an account that the newest sync alone does
@@ -226,16 +185,4 @@ func missingByID(tx *store.Tx, a console.App, con console.Connector, resourceTyp
 		return whileMissing(tx, o, baton.Errorf(baton.NotFound, "%w", err))
 	}
 	return o, err
-}
-
-// withoutSecrets returns the arguments as they are stored and displayed.
-func withoutSecrets(fields []rpc.Field, values baton.Profile) baton.Profile {
-	kept := baton.Profile{}
-	for name, v := range values {
-		if i := slices.IndexFunc(fields, func(f rpc.Field) bool { return f.Name == name }); i >= 0 && fields[i].Secret {
-			v = "not recorded"
-		}
-		kept[name] = v
-	}
-	return kept
 }

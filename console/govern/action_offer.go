@@ -37,7 +37,7 @@ func (c *Console) AccountActions(ctx context.Context, caller Caller, app console
 		}
 		has := console.HasAccount(true, r.Status)
 		all, err = offered(tx, m, r, func(action rpc.Action) (string, bool) {
-			verb, switches := verbOf(action)
+			verb, switches := rpcstore.ActionVerb(action)
 			if switches && (verb == console.Grant) == has {
 				return "", false
 			}
@@ -73,7 +73,7 @@ func (c *Console) EntitlementActions(ctx context.Context, caller Caller, app con
 			return err
 		}
 		all, err = offered(tx, m, on, func(action rpc.Action) (string, bool) {
-			if _, switches := verbOf(action); switches {
+			if _, switches := rpcstore.ActionVerb(action); switches {
 				return "", false
 			}
 			return argumentFor(action, on, nil)

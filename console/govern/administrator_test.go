@@ -91,7 +91,7 @@ func TestLastSuperAdministrator(t *testing.T) {
 			w.check(os.WriteFile(file, []byte("people: [{email: ana@example.com, name: Ana, roles: [auditor]}]"), 0o600))
 			f, err := config.Read(file, time.Minute, nil)
 			w.check(err)
-			_, err = f.Apply(ctx, w.store, console.By{At: w.now, Actor: console.Console})
+			_, _, err = f.Apply(ctx, w.store, console.By{At: w.now, Actor: console.Console}, config.Options{Source: console.BootstrapSource})
 			return err
 		}},
 	} {

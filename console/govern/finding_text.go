@@ -29,6 +29,8 @@ func (r FindingRow) Sentence() string {
 		return account + " has " + access + " again. The console had removed it, and a sync had shown that."
 	case console.ConnectorFailing, console.ConnectorOffline, console.ConnectorNotCalled:
 		return why
+	case console.AutomationHalted:
+		return "The automation “" + r.Detail["name"] + "” does not run. " + why
 	case console.UnexplainedChange:
 		if r.Detail["verb"] == string(console.Revoke) {
 			return account + " lost " + access + ", and nobody asked for that here."

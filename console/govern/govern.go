@@ -8,6 +8,7 @@
 package govern
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -33,9 +34,10 @@ type Console struct {
 	now      func() time.Time
 	receive  Receive
 
-	minInterval time.Duration
-	oidc        *oidc.Client
-	at          time.Time // the moment of [Console.AsOf]; zero for now
+	configuration Configuration
+	minInterval   time.Duration
+	oidc          *oidc.Client
+	at            time.Time // the moment of [Console.AsOf]; zero for now
 }
 
 // Config configures a [Console].
@@ -55,6 +57,8 @@ type Config struct {
 	Log         *slog.Logger // nil: none
 	// Receive stores uploaded sync files; nil: uploads are refused.
 	Receive Receive
+	// Configuration reads configuration files; nil: there are none.
+	Configuration Configuration
 	// Mail sends test mails. It checks addresses like Allow.
 	Mail mail.Sender
 }
@@ -67,11 +71,14 @@ func New(c Config) *Console {
 	if c.Allow == nil {
 		c.Allow = Networks{}.Allow
 	}
+	if c.Configuration == nil {
+		c.Configuration = noConfiguration{}
+	}
 	c.Mail.Allow, c.Mail.Public = c.Allow, Public
 	if c.MinInterval == 0 {
 		c.MinInterval = time.Minute
 	}
-	made := &Console{minInterval: c.MinInterval, store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, mail: c.Mail, now: c.Now, receive: c.Receive, oidc: oidc.New(c.Allow, c.Now, c.Log)}
+	made := &Console{minInterval: c.MinInterval, store: c.Store, hosts: c.Hosts, products: c.Products, allow: c.Allow, mail: c.Mail, now: c.Now, receive: c.Receive, configuration: c.Configuration, oidc: oidc.New(c.Allow, c.Now, c.Log)}
 	c.Store.SetMasters(made.masters)
 	return made
 }
@@ -108,8 +115,11 @@ type Caller struct {
 // by returns the attribution of the caller's changes.
 func (c *Console) by(caller Caller) console.By {
 	by := console.By{At: c.now(), Actor: console.ByPerson(caller.Person.Canonical()), Request: caller.Request, Address: caller.Address, Source: caller.Source}
-	if caller.Client != nil {
+	switch {
+	case caller.Client != nil:
 		by.Client = caller.Client.ID
+	case !caller.Session.Began.IsZero():
+		by.Login = cmp.Or(caller.Session.Provider, console.LoginPassword)
 	}
 	return by
 }

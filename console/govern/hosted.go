@@ -91,6 +91,19 @@ func isAddress(s baton.Setting) bool {
 	return s.Kind == baton.StringSetting && (strings.HasSuffix(s.Name, "url") || s.Name == "region")
 }
 
+// MovedAddress returns the name of an address of a hosted connector that differs between two
+// configurations; "" if none does. Stored secrets are not sent to another address than the one that
+// they were entered for.
+func MovedAddress(p Product, before, after map[string]string) string {
+	moved := ""
+	for _, s := range p.Settings {
+		if isAddress(s) && before[s.Name] != after[s.Name] {
+			moved = s.DisplayName
+		}
+	}
+	return moved
+}
+
 // ConfigureHosted changes the configuration of a hosted connector. Secrets that are not given are
 // kept, unless an address changes: otherwise somebody could have a secret sent to a server of their
 // own.
@@ -113,7 +126,6 @@ func (c *Console) ConfigureHosted(ctx context.Context, caller Caller, id console
 			return err
 		}
 		values, all := map[string]string{}, map[string]baton.Secret{}
-		moved := ""
 		for _, s := range product.Settings {
 			if s.Kind == baton.SecretSetting {
 				continue
@@ -121,10 +133,8 @@ func (c *Console) ConfigureHosted(ctx context.Context, caller Caller, id console
 			if text := strings.TrimSpace(texts[s.Name]); text != "" {
 				values[s.Name] = text
 			}
-			if isAddress(s) && before[s.Name] != values[s.Name] {
-				moved = s.DisplayName
-			}
 		}
+		moved := MovedAddress(product, before, values)
 		for _, s := range product.Settings {
 			if s.Kind != baton.SecretSetting {
 				continue

@@ -25,6 +25,7 @@ var permits = map[string]string{
 	"Campaigns":                "read ask decide configure",
 	"Campaign":                 "read ask decide configure",
 	"CampaignItems":            "read ask decide configure",
+	"EvidencePack":             "read configure",
 	"MyReviewItems":            "read ask decide configure",
 	"ReviewItem":               "read ask decide configure",
 	"CampaignSubmissions":      "read ask decide configure",
@@ -74,6 +75,13 @@ var permits = map[string]string{
 	"StreamAudit":        "read configure",
 	"AuditExport":        "read configure",
 	"Retention":          "read configure",
+
+	"ConfigurationSources": "read configure",
+	"ExportConfiguration":  "read configure",
+	"ManagedBy":            "any",
+	"PlanConfiguration":    "configure",
+	"ApplyConfiguration":   "configure",
+
 	"ErasureOf":          "read configure",
 	"HistoryKept":        "any",
 	"ChainHead":          "read configure",
@@ -112,6 +120,32 @@ var permits = map[string]string{
 	"ProposeExemption":   "configure configure:app",
 	"EndExemption":       "configure configure:app",
 	"ConfirmRequirement": "",
+
+	"Automations":               "read configure",
+	"Automation":                "read configure configure:app",
+	"AutomationChoices":         "read configure configure:app",
+	"AutomationEntitlement":     "read configure configure:app",
+	"AutomationEntitlementText": "read configure configure:app",
+	"AutomationDesk":            "read ask decide configure",
+	"AutomationRequestForm":     "read ask decide configure",
+	"AutomationRequest":         "read ask decide configure",
+	"RequestAutomation":         "ask",
+	"DecideAutomation":          "decide",
+	"AutomationsPaused":         "any",
+	"Executions":                "read configure configure:app",
+	"Execution":                 "read configure configure:app",
+	"AddAutomation":             "configure configure:app",
+	"ChangeAutomation":          "configure configure:app",
+	"PublishAutomation":         "configure configure:app",
+	"RestoreAutomation":         "configure configure:app",
+	"RemoveAutomation":          "configure configure:app",
+	"TestAutomation":            "configure configure:app",
+	"RunAutomation":             "configure configure:app",
+	"PauseAutomation":           "configure configure:app",
+	"ResumeAutomation":          "configure configure:app",
+	"CancelExecution":           "configure configure:app",
+	"PauseAutomations":          "configure",
+
 	"NewAccount":         "read configure configure:app",
 	"CreateAccount":      "configure configure:app",
 	"AccountActions":     "read configure configure:app",
@@ -298,10 +332,13 @@ type permitFixture struct {
 	app       console.ID
 	connector console.ID
 	finding   console.ID
-	plan      console.ID
-	person    console.ID
-	callers   map[string]Caller
-	now       time.Time
+
+	automation console.ID
+
+	plan    console.ID
+	person  console.ID
+	callers map[string]Caller
+	now     time.Time
 }
 
 func newPermitFixture(t *testing.T) *permitFixture {
@@ -323,6 +360,11 @@ func newPermitFixture(t *testing.T) *permitFixture {
 		if f.app, err = tx.AddApp(console.App{Name: "App"}); err != nil {
 			return err
 		}
+		a, err := tx.AddAutomation(console.Automation{App: f.app, Name: "Leaver", Owner: f.person, Author: f.person, Draft: console.AutomationRule{Trigger: console.AutomationTrigger{Kind: console.TriggerOnDemand}}})
+		if err != nil {
+			return err
+		}
+		f.automation = a.ID
 		if f.connector, err = tx.AddConnector(console.Connector{App: f.app, Name: "connector"}); err != nil {
 			return err
 		}
@@ -397,6 +439,9 @@ func (f *permitFixture) call(name string, caller Caller) (err error) {
 			if strings.HasSuffix(name, "Plan") || strings.HasPrefix(name, "Plan") {
 				id = f.plan
 			}
+			if takesAutomation[name] {
+				id = f.automation
+			}
 			arg.SetString(string(id))
 		case arg.Type() == reflect.TypeFor[NewPlan]():
 			arg.Set(reflect.ValueOf(NewPlan{Rows: f.planRows()}))
@@ -424,6 +469,10 @@ func (f *permitFixture) call(name string, caller Caller) (err error) {
 	err, _ = results[len(results)-1].Interface().(error)
 	return err
 }
+
+// takesAutomation lists the commands whose first argument is an automation.
+var takesAutomation = map[string]bool{"Automation": true, "AutomationChoices": true, "AutomationEntitlement": true, "AutomationEntitlementText": true, "Executions": true, "Execution": true, "ChangeAutomation": true,
+	"PublishAutomation": true, "RestoreAutomation": true, "TestAutomation": true, "RunAutomation": true, "PauseAutomation": true, "ResumeAutomation": true, "CancelExecution": true, "RemoveAutomation": true}
 
 // takesConnector lists the commands whose first argument is a connector.
 var takesConnector = map[string]bool{"Abilities": true, "Directory": true, "Connector": true, "Syncs": true, "Tasks": true, "HostedSettings": true, "Owners": true, "ConfigureConnector": true, "ConfigureHosted": true,

@@ -3,6 +3,7 @@ package govern
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -98,11 +99,15 @@ func amendmentView(tx *store.Tx, me console.Person, a console.Amendment) (v Amen
 	if err != nil {
 		return v, err
 	}
-	v.MayDecide = console.SecondChanges.Of(me, o) && author.Canonical() != me.ID && subject != me.ID
+	right := console.SecondChanges
+	if a.Kind == console.AmendRoles {
+		right = console.ChangeRoles
+	}
+	v.MayDecide = right.Of(me, o) && author.Canonical() != me.ID && subject != me.ID
 	v.What = map[console.AmendmentKind]string{console.AmendPolicy: "A policy asks for less", console.AmendSettings: "What may be asked for, or who decides",
 		console.AmendApp: "Owners, roles or the minimum of admins", console.AmendAccount: "The type of an administrator's account",
 		console.AmendRequirement: "A requirement asks for less", console.AmendExemption: "Somebody is exempt from a requirement",
-		console.AmendErasure: "The personal data of a person is erased"}[a.Kind]
+		console.AmendErasure: "The personal data of a person is erased", console.AmendRoles: "A person gets roles in the console"}[a.Kind]
 	return v, nil
 }
 
@@ -129,7 +134,7 @@ func (c *Console) Policy(ctx context.Context, caller Caller, id console.ID) (v P
 			return err
 		}
 		v.Policy = v.Versions[0]
-		if v.Named, err = namePolicy(tx, v.Policy); err != nil {
+		if v.Named, err = NamePolicy(tx, v.Policy); err != nil {
 			return err
 		}
 		for _, p := range v.Versions {
@@ -256,7 +261,11 @@ func (c *Console) DecideAmendment(ctx context.Context, caller Caller, id console
 			}
 			o.App = &app
 		}
-		if err := console.SecondChanges.Check(me, o); err != nil {
+		right := console.SecondChanges
+		if a.Kind == console.AmendRoles {
+			right = console.ChangeRoles
+		}
+		if err := right.Check(me, o); err != nil {
 			return hidden("change", err)
 		}
 		subject, err := subjectOf(a)
@@ -264,6 +273,9 @@ func (c *Console) DecideAmendment(ctx context.Context, caller Caller, id console
 			subject, err = tx.Canonical(subject)
 		}
 		if err != nil {
+			return err
+		}
+		if author, err = behindService(tx, author, me.ID); err != nil {
 			return err
 		}
 		if err := (console.Decision{Actor: me.ID, Requester: author, Subject: subject}).CheckSelf(func(p console.ID) console.ID { return p }); err != nil {
@@ -280,6 +292,25 @@ func (c *Console) DecideAmendment(ctx context.Context, caller Caller, id console
 		}
 		return applyAmendment(tx, v.Amendment, me.ID)
 	})
+}
+
+// behindService returns a person who made a credential of the service that wrote a change, if that is
+// the one who decides: through the credential, it is their own change. Otherwise it returns the author.
+func behindService(tx *store.Tx, author, decides console.ID) (console.ID, error) {
+	if author == "" {
+		return author, nil
+	}
+	p, err := tx.Person(author)
+	if err != nil || !p.Service {
+		return author, err
+	}
+	clients, err := tx.Clients(author, "", store.PageSize)
+	for _, c := range clients {
+		if creator, err := tx.Canonical(c.Creator); err != nil || creator == decides {
+			return creator, err
+		}
+	}
+	return author, err
 }
 
 // applyAmendment makes a confirmed change. Refused if its object was changed in the meantime.
@@ -312,6 +343,22 @@ func applyAmendment(tx *store.Tx, a console.Amendment, second console.ID) error 
 		return applyAccountType(tx, a)
 	case console.AmendRequirement, console.AmendExemption:
 		return applyRequirement(tx, a, second)
+	case console.AmendRoles:
+		var before, r console.RolesChange
+		if err := json.Unmarshal(a.Before, &before); err != nil {
+			return baton.Errorf(baton.Corrupt, "change %s: %w", a.ID, err)
+		}
+		if err := decode(&r); err != nil {
+			return err
+		}
+		p, err := tx.Person(r.Person)
+		if err != nil {
+			return err
+		}
+		if p.MergedInto != "" || !slices.Equal(p.Roles, before.Roles) {
+			return baton.Errorf(baton.Refused, "the roles of the person were changed since").WithFix("Discard the change, and propose it again.")
+		}
+		return tx.SetRoles(r.Person, r.Roles)
 	case console.AmendErasure:
 		return tx.ErasePerson(console.ID(a.Object), a.Author, second, a.Why)
 	}

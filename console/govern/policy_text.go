@@ -47,9 +47,9 @@ func ResolvePolicy(tx *store.Tx, p console.Policy) (console.Policy, error) {
 	})
 }
 
-// namePolicy replaces IDs in a policy by e-mail addresses of people and names of applications; see
+// NamePolicy replaces IDs in a policy by e-mail addresses of people and names of applications; see
 // [ResolvePolicy].
-func namePolicy(tx *store.Tx, p console.Policy) (console.Policy, error) {
+func NamePolicy(tx *store.Tx, p console.Policy) (console.Policy, error) {
 	return eachApprover(p, func(a *console.Approver) error {
 		switch {
 		case a.Person != "":

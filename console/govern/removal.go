@@ -22,23 +22,28 @@ func (c *Console) RemoveConnector(ctx context.Context, caller Caller, id console
 		if err := c.recentOrClient(caller); err != nil {
 			return err
 		}
-		if _, err := tx.LockApp(a.ID); err != nil {
-			return err
-		}
-		if err := checkIdle(tx, a, con.ID); err != nil {
-			return err
-		}
-		credentials, err := rpcstore.Credentials(tx, string(id))
-		if err != nil {
-			return err
-		}
-		for _, one := range credentials {
-			if err := rpcstore.RevokeCredential(tx, one.ClientID); err != nil {
-				return err
-			}
-		}
-		return tx.RemoveConnector(id)
+		return DeleteConnector(tx, con, a)
 	})
+}
+
+// DeleteConnector does what [Console.RemoveConnector] does, for a caller who may.
+func DeleteConnector(tx *store.Tx, con console.Connector, a console.App) error {
+	if _, err := tx.LockApp(a.ID); err != nil {
+		return err
+	}
+	if err := checkIdle(tx, a, con.ID); err != nil {
+		return err
+	}
+	credentials, err := rpcstore.Credentials(tx, string(con.ID))
+	if err != nil {
+		return err
+	}
+	for _, one := range credentials {
+		if err := rpcstore.RevokeCredential(tx, one.ClientID); err != nil {
+			return err
+		}
+	}
+	return tx.RemoveConnector(con.ID)
 }
 
 // RemoveApp removes an app that has no connectors, no open requests and nothing else that is under
@@ -52,33 +57,39 @@ func (c *Console) RemoveApp(ctx context.Context, caller Caller, id console.ID) e
 		if err := c.recentOrClient(caller); err != nil {
 			return err
 		}
-		if _, err := tx.LockApp(id); err != nil {
-			return err
-		}
-		open, err := tx.Requests(store.RequestFilter{App: id, Open: true}, 0, 1)
-		if err != nil {
-			return err
-		}
-		if len(open) > 0 {
-			return baton.Errorf(baton.Refused, "request %d for this application is open", open[0].Number).WithFix("Let it end, or cancel it.")
-		}
-		if err := checkIdle(tx, a, ""); err != nil {
-			return err
-		}
-		amendments, err := tx.OpenAmendments()
-		if err != nil {
-			return err
-		}
-		for _, m := range amendments {
-			if m.App == id {
-				return baton.Errorf(baton.Refused, "a change of this application waits for a second person").WithFix("Confirm or discard it first.")
-			}
-		}
-		if err := checkUnused(tx, id); err != nil {
-			return err
-		}
-		return tx.RemoveApp(id)
+		return DeleteApp(tx, a)
 	})
+}
+
+// DeleteApp does what [Console.RemoveApp] does, for a caller who may.
+func DeleteApp(tx *store.Tx, a console.App) error {
+	id := a.ID
+	if _, err := tx.LockApp(id); err != nil {
+		return err
+	}
+	open, err := tx.Requests(store.RequestFilter{App: id, Open: true}, 0, 1)
+	if err != nil {
+		return err
+	}
+	if len(open) > 0 {
+		return baton.Errorf(baton.Refused, "request %d for this application is open", open[0].Number).WithFix("Let it end, or cancel it.")
+	}
+	if err := checkIdle(tx, a, ""); err != nil {
+		return err
+	}
+	amendments, err := tx.OpenAmendments()
+	if err != nil {
+		return err
+	}
+	for _, m := range amendments {
+		if m.App == id {
+			return baton.Errorf(baton.Refused, "a change of this application waits for a second person").WithFix("Confirm or discard it first.")
+		}
+	}
+	if err := checkUnused(tx, id); err != nil {
+		return err
+	}
+	return tx.RemoveApp(id)
 }
 
 // checkIdle refuses to remove an app, or one of its connectors, while operations are under way.
@@ -137,43 +148,48 @@ func (c *Console) RemovePolicy(ctx context.Context, caller Caller, id console.ID
 		if err := c.recentOrClient(caller); err != nil {
 			return err
 		}
-		if _, builtIn := console.BuiltInPolicy(id); builtIn {
-			return baton.Errorf(baton.Refused, "this policy comes with the console").WithFix("Choose other policies where it is not wanted.")
-		}
-		chosen, err := tx.ChoosingSettings(id)
-		if err != nil {
-			return err
-		}
-		if len(chosen) > 0 {
-			a, err := tx.App(chosen[0].App)
-			if err != nil {
-				return err
-			}
-			return baton.Errorf(baton.Refused, "the policy is chosen in “%s”, and %d times in all", a.Name, len(chosen)).WithFix("Choose another one there first.")
-		}
-		amendments, err := tx.OpenAmendments()
-		if err != nil {
-			return err
-		}
-		for _, m := range amendments {
-			var s console.SettingsVersion
-			if m.Object == string(id) || m.Kind == console.AmendSettings && json.Unmarshal(m.After, &s) == nil && s.Settings.Chooses(id) {
-				return baton.Errorf(baton.Refused, "a change with this policy waits for a second person").WithFix("Confirm or discard it first.")
-			}
-		}
-		for before := int64(0); ; {
-			page, err := tx.Requests(store.RequestFilter{Open: true}, before, store.PageSize)
-			if err != nil {
-				return err
-			}
-			for _, r := range page {
-				if before = r.Number; r.Policy == id {
-					return baton.Errorf(baton.Refused, "request %d follows this policy and is open", r.Number).WithFix("Let it end, or cancel it.")
-				}
-			}
-			if len(page) < store.PageSize {
-				return tx.RemovePolicy(id)
-			}
-		}
+		return DeletePolicy(tx, id)
 	})
+}
+
+// DeletePolicy does what [Console.RemovePolicy] does, for a caller who may.
+func DeletePolicy(tx *store.Tx, id console.ID) error {
+	if _, builtIn := console.BuiltInPolicy(id); builtIn {
+		return baton.Errorf(baton.Refused, "this policy comes with the console").WithFix("Choose other policies where it is not wanted.")
+	}
+	chosen, err := tx.ChoosingSettings(id)
+	if err != nil {
+		return err
+	}
+	if len(chosen) > 0 {
+		a, err := tx.App(chosen[0].App)
+		if err != nil {
+			return err
+		}
+		return baton.Errorf(baton.Refused, "the policy is chosen in “%s”, and %d times in all", a.Name, len(chosen)).WithFix("Choose another one there first.")
+	}
+	amendments, err := tx.OpenAmendments()
+	if err != nil {
+		return err
+	}
+	for _, m := range amendments {
+		var s console.SettingsVersion
+		if m.Object == string(id) || m.Kind == console.AmendSettings && json.Unmarshal(m.After, &s) == nil && s.Settings.Chooses(id) {
+			return baton.Errorf(baton.Refused, "a change with this policy waits for a second person").WithFix("Confirm or discard it first.")
+		}
+	}
+	for before := int64(0); ; {
+		page, err := tx.Requests(store.RequestFilter{Open: true}, before, store.PageSize)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			if before = r.Number; r.Policy == id {
+				return baton.Errorf(baton.Refused, "request %d follows this policy and is open", r.Number).WithFix("Let it end, or cancel it.")
+			}
+		}
+		if len(page) < store.PageSize {
+			return tx.RemovePolicy(id)
+		}
+	}
 }

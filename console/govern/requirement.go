@@ -127,7 +127,7 @@ func (c *Console) requirementView(tx *store.Tx, me console.Person, app console.I
 	}
 	open, err := tx.OpenAmendments()
 	for _, a := range open {
-		if a.Object != requirementObject(app, e) {
+		if a.Object != RequirementChange(app, e) {
 			continue
 		}
 		view, err := amendmentView(tx, me, a)
@@ -139,8 +139,8 @@ func (c *Console) requirementView(tx *store.Tx, me console.Person, app console.I
 	return v, err
 }
 
-// requirementObject is the object of an amendment of a requirement, or of its exemptions.
-func requirementObject(app console.ID, e console.EntitlementKey) string {
+// RequirementChange is the object of an amendment of a requirement, or of its exemptions.
+func RequirementChange(app console.ID, e console.EntitlementKey) string {
 	return "requirement " + console.RequirementRef(app, e)
 }
 
@@ -305,7 +305,7 @@ func (c *Console) SetRequirement(ctx context.Context, caller Caller, n NewRequir
 			return tx.AddRequirement(r)
 		}
 		r.Weaker, saved.Waits = true, true
-		return amend(tx, console.AmendRequirement, a.ID, requirementObject(a.ID, n.Entitlement), before, r, n.Why)
+		return amend(tx, console.AmendRequirement, a.ID, RequirementChange(a.ID, n.Entitlement), before, r, n.Why)
 	})
 	return saved, err
 }
@@ -481,7 +481,7 @@ func (c *Console) ProposeExemption(ctx context.Context, caller Caller, x console
 		if err := x.Check(c.now()); err != nil {
 			return err
 		}
-		return amend(tx, console.AmendExemption, a.ID, requirementObject(a.ID, x.Entitlement), nil, x, x.Why)
+		return amend(tx, console.AmendExemption, a.ID, RequirementChange(a.ID, x.Entitlement), nil, x, x.Why)
 	})
 }
 
@@ -572,8 +572,11 @@ func exemptionIn(a console.Amendment) (x console.Exemption, err error) {
 	return x, nil
 }
 
-// subjectOf returns the person whose access a change is about; "" if it is about nobody.
+// subjectOf returns the person whose access or roles a change is about; "" if it is about nobody.
 func subjectOf(a console.Amendment) (console.ID, error) {
+	if a.Kind == console.AmendRoles {
+		return console.ID(a.Object), nil
+	}
 	if a.Kind != console.AmendExemption {
 		return "", nil
 	}

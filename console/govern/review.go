@@ -189,10 +189,7 @@ type Decided struct {
 // is set; either way the result lists them.
 func (c *Console) DecideReview(ctx context.Context, caller Caller, id console.ID, choices []review.Choice, typed int, skip bool) (d Decided, err error) {
 	err = c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
-		campaign, err := tx.HoldCampaign(id)
-		if err == nil {
-			_, _, err = seeCampaign(tx, me, id)
-		}
+		campaign, err := holdCampaign(tx, me, id)
 		if err != nil {
 			return err
 		}
@@ -283,10 +280,7 @@ func (c *Console) DecideReviewBulk(ctx context.Context, caller Caller, id consol
 // WithdrawReview makes items undecided whose decision the caller has not submitted.
 func (c *Console) WithdrawReview(ctx context.Context, caller Caller, id console.ID, items []int) error {
 	return c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
-		campaign, err := tx.HoldCampaign(id)
-		if err == nil {
-			_, _, err = seeCampaign(tx, me, id)
-		}
+		campaign, err := holdCampaign(tx, me, id)
 		if err == nil && campaign.State != console.CampaignRunning {
 			err = baton.Errorf(baton.Refused, "nobody decides while the review is %s", campaign.State)
 		}
@@ -300,10 +294,7 @@ func (c *Console) WithdrawReview(ctx context.Context, caller Caller, id console.
 // SubmitReview makes the caller's pending decisions permanent.
 func (c *Console) SubmitReview(ctx context.Context, caller Caller, id console.ID) (s console.ReviewSubmission, err error) {
 	err = c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
-		campaign, err := tx.HoldCampaign(id)
-		if err == nil {
-			_, _, err = seeCampaign(tx, me, id)
-		}
+		campaign, err := holdCampaign(tx, me, id)
 		if err != nil {
 			return err
 		}
@@ -343,10 +334,7 @@ func (c *Console) EscalateReview(ctx context.Context, caller Caller, id console.
 
 // passOn checks that a person may pass items of a reviewer on.
 func (c *Console) passOn(tx *store.Tx, me console.Person, id, from console.ID, why string) (console.Campaign, string, error) {
-	campaign, err := tx.HoldCampaign(id)
-	if err == nil {
-		_, _, err = seeCampaign(tx, me, id)
-	}
+	campaign, err := holdCampaign(tx, me, id)
 	if err == nil && from != me.Canonical() {
 		err = console.RunCampaigns.Check(me, console.Object{Campaign: &campaign})
 	}

@@ -485,7 +485,7 @@ func (x *scene) file(text string) {
 		f, err = config.Read(path, time.Second, []govern.Product{x.product})
 	}
 	if err == nil {
-		_, err = f.Apply(x.t.Context(), x.store, console.By{At: time.Now(), Actor: console.Console})
+		_, _, err = f.Apply(x.t.Context(), x.store, console.By{At: time.Now(), Actor: console.Console}, config.Options{Source: console.BootstrapSource})
 	}
 	if err != nil {
 		x.t.Fatal(err)

@@ -51,7 +51,7 @@ func beginCopy(t *store.Tx, why string) error {
 	if err := t.BeginEpoch(why); err != nil {
 		return err
 	}
-	return t.SetPauses(console.Pauses{Writes: true, Mail: true, Webhooks: true, Why: why, Since: t.By().At})
+	return t.SetPauses(console.Pauses{Writes: true, Mail: true, Webhooks: true, Automations: true, Why: why, Since: t.By().At})
 }
 
 // place identifies this database among its copies. For SQLite it is the inode of the file together

@@ -109,6 +109,29 @@ var Rules = []Rule{
 		Text:    `{{.By}} proposes a change{{with .App.Name}} of {{.}}{{end}} after which less is asked of somebody who wants access. It waits for a second person.{{with .Data.why}} The reason given: {{.}}{{end}}`,
 		Path:    `/policies`},
 
+	// Automations.
+	{Kind: "automation.mailed", To: listed("to"), Class: ordinary,
+		Subject: `{{.Data.subject}}`,
+		Text:    `{{.Data.text}} The automation {{.Data.name}} of {{.App.Name}} sends this.`,
+		Path:    `/`},
+	{Kind: "automation.asked", To: listed("asked"), Class: ordinary,
+		Subject: `{{.By}} asks that the automation {{.Data.name}} runs`,
+		Text:    `{{.By}} asks that the automation {{.Data.name}} of {{.App.Name}} runs{{with .Person.Name}} for {{.}}{{end}}.{{with .Data.why}} The reason given: {{.}}{{end}}`,
+		You:     `You are one of those who may decide.`,
+		Path:    `/automation-requests/{{.Data.execution}}`},
+	{Kind: "automation.tripped", To: automationOwners, Class: ordinary, Channel: true,
+		Subject: `The automation {{.Data.name}} was stopped by its circuit breaker`,
+		Text:    `The automation {{.Data.name}} of {{.App.Name}} does not run any more. {{.Data.why}} What it was to do next waits until somebody lets it run or cancels it.`,
+		Path:    `/automations/{{.Event.Object}}`},
+	{Kind: "automation.stopped", To: automationOwners, Class: ordinary, Channel: true,
+		Subject: `The automation {{.Data.name}} was stopped`,
+		Text:    `The automation {{.Data.name}} of {{.App.Name}} does not run any more. {{.Data.why}} What it was to do waits until somebody resumes it.`,
+		Path:    `/automations/{{.Event.Object}}`},
+	{Kind: "automation.ended", To: automationOwners, Class: ordinary, When: failedRun,
+		Subject: `A run of the automation {{.Data.name}} failed`,
+		Text:    `A run of the automation {{.Data.name}} of {{.App.Name}} failed. {{.Data.why}}`,
+		Path:    `/automations/{{.Event.Object}}/runs/{{.Data.execution}}`},
+
 	// Changes of access that need somebody.
 	{Kind: "operation.manual", To: appOwners, Class: ordinary, Channel: true,
 		Subject: `By hand in {{.App.Name}}: {{.Data.what}} for {{or .Person.Name "an account"}}`,
@@ -144,6 +167,32 @@ var Rules = []Rule{
 		Subject: `{{.App.Name}}: {{.Data.label}}, open again`,
 		Text:    `A finding in {{.App.Name}} was {{if .Data.why}}accepted{{else}}snoozed{{end}} until {{.Time "until"}} and is open again: {{.Data.label}}.{{with .Data.why}} The reason was: {{.}}{{end}}`,
 		Path:    `/findings?app={{.App.ID}}&kind={{.Data.kind}}`},
+
+	// Reviews. Reviewers are told only while they have something to decide.
+	{Kind: "campaign.running", To: listed("reviewers"), Class: ordinary,
+		Subject: `Please review who has access: {{.Data.name}}`,
+		Text:    `The review “{{.Data.name}}” began. You are asked about a part of it, until {{.Time "ends"}}.`,
+		Path:    `/reviews/{{.Event.Object}}`},
+	{Kind: "review.assigned", To: subject, Class: ordinary, When: running,
+		Subject: `Please review who has access: {{.Data.name}}`,
+		Text:    `You are asked about {{.Data.count}} more in the review “{{.Data.name}}”.{{with .Data.why}} The reason given: {{.}}.{{end}}`,
+		Path:    `/reviews/{{.Event.Object}}`},
+	{Kind: "review.reminded", To: listed("reviewers"), Class: ordinary,
+		Subject: `Not reviewed yet: {{.Data.name}}`,
+		Text:    `The review “{{.Data.name}}” waits for decisions of yours. It ends on {{.Time "ends"}}. Decisions that are not submitted do not count.`,
+		Path:    `/reviews/{{.Event.Object}}`},
+	{Kind: "campaign.waiting", To: listed("owners"), Class: ordinary,
+		Subject: `The review {{.Data.name}} cannot begin`,
+		Text:    `The review “{{.Data.name}}” begins by itself as soon as its sources are accurate enough. {{.Data.why}}`,
+		Path:    `/reviews/{{.Event.Object}}`},
+	{Kind: "campaign.closing", To: joined("owners", "app_owners"), Class: ordinary, When: unanswered,
+		Subject: `Nobody answered {{.Data.unanswered}} of {{.Data.items}} in the review {{.Data.name}}`,
+		Text:    `The review “{{.Data.name}}” ended. Nobody decided about {{.Data.unanswered}} of its {{.Data.items}} accesses, some of them in applications that you own.`,
+		Path:    `/reviews/{{.Event.Object}}`},
+	{Kind: "campaign.closing", To: listed("owners"), Class: ordinary,
+		Subject: `The decisions of the review {{.Data.name}} ended`,
+		Text:    `The review “{{.Data.name}}” ended: {{.Data.decided}} of {{.Data.items}} accesses are decided. What is to be removed becomes a plan, which somebody applies.`,
+		Path:    `/reviews/{{.Event.Object}}`},
 
 	// People and their logins.
 	{Kind: "login.invited", To: subject, Class: security, Invitation: true,
@@ -303,6 +352,15 @@ func withRoles(v View, roles ...console.ConsoleRole) (ids []console.ID, err erro
 // maxPeople limits the notified people of one role.
 const maxPeople = 1000
 
+// running reports whether the review of an assignment is running, so that its reviewer can decide.
+func running(v View) bool { return v.Data["running"] == true }
+
+// unanswered reports whether nobody decided about some items of a review.
+func unanswered(v View) bool {
+	n, _ := v.Data["unanswered"].(float64)
+	return n > 0
+}
+
 // welcome reports whether the console tells people that they have an account.
 func welcome(v View) bool { return v.Data["welcome"] == true }
 
@@ -321,3 +379,10 @@ func ofGuardians(v View) bool {
 	}
 	return false
 }
+
+// automationOwners are the owner of an automation and those of its application.
+func automationOwners(v View) ([]console.ID, error) {
+	return append(v.IDs("owner"), v.App.Owners...), nil
+}
+
+func failedRun(v View) bool { return v.Data["state"] == string(console.ExecutionFailed) }

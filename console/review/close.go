@@ -33,7 +33,16 @@ func Close(tx *store.Tx, id console.ID) (console.Campaign, error) {
 			apps[a.App] = n
 		}
 	}
-	return tx.MoveCampaign(id, store.CampaignMove{To: console.CampaignClosing, Data: map[string]any{"name": c.Name, "items": p.Total, "decided": p.Decided, "unanswered": p.Total - p.Decided, "pending": pending,
+	owners := []console.ID{} // of the applications with items that nobody decided
+	for _, app := range sortedKeys(apps) {
+		a, err := tx.App(app)
+		if err != nil {
+			return c, err
+		}
+		owners = append(owners, a.Owners...)
+	}
+	slices.Sort(owners)
+	return tx.MoveCampaign(id, store.CampaignMove{To: console.CampaignClosing, Data: map[string]any{"name": c.Name, "owners": c.Owners, "app_owners": slices.Compact(owners), "items": p.Total, "decided": p.Decided, "unanswered": p.Total - p.Decided, "pending": pending,
 		"choices": p.Choices, "unanswered_choice": c.Unanswered, "unanswered_apps": apps}})
 }
 

@@ -1,6 +1,8 @@
 package review
 
 import (
+	"time"
+
 	"baton/console"
 	"baton/console/store"
 )
@@ -39,24 +41,14 @@ func (p *population) readConsole() error {
 	return nil
 }
 
-// stillThere reports whether what an item reviews is still there.
-func stillThere(tx *store.Tx, i console.ReviewItem, consoles map[string]bool, moments map[console.ID]store.Moment) (bool, error) {
-	if i.Kind != console.ReviewAccess {
-		return consoles[consoleKey(i.Kind, i.Person, i.Object)], nil
+// consoleAccesses returns the keys of what people have in the console itself.
+func consoleAccesses(tx *store.Tx, now time.Time) (map[string]bool, error) {
+	all, err := tx.ConsoleAccesses(now)
+	keys := map[string]bool{}
+	for _, a := range all {
+		keys[consoleKey(a.Kind, a.Person, a.Object)] = true
 	}
-	m, known := moments[i.App]
-	if !known {
-		return true, nil
-	}
-	if i.Entitlement == console.AccountItself {
-		on, err := tx.Resource(m, i.Account)
-		if notFound(err) {
-			return false, nil
-		}
-		return err == nil && console.HasAccount(true, on.Status), err
-	}
-	f, err := tx.Fact(m, i.Entitlement, i.Account)
-	return f != nil, err
+	return keys, err
 }
 
 func consoleKey(kind console.ReviewKind, person console.ID, object string) string {

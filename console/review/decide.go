@@ -104,11 +104,12 @@ type Subjective struct {
 	tx     *store.Tx
 	owners map[console.ResourceKey]console.Person
 	recent map[console.ResourceKey]bool // that the reviewer owned lately
+	merged map[console.ID]console.ID    // canonical persons that were looked up
 }
 
 // Subjects reads whose access items are, to compare them with a reviewer.
 func Subjects(tx *store.Tx, items map[int]console.ReviewItem, reviewer console.ID, now time.Time) (Subjective, error) {
-	s := Subjective{tx: tx}
+	s := Subjective{tx: tx, merged: map[console.ID]console.ID{}}
 	var accounts []console.ResourceKey
 	for _, i := range items {
 		if i.Kind == console.ReviewAccess {
@@ -128,10 +129,14 @@ func Subjects(tx *store.Tx, items map[int]console.ReviewItem, reviewer console.I
 // Self returns a refusal if the reviewer would decide about the own access.
 func (s Subjective) Self(i console.ReviewItem, reviewer console.ID) error {
 	same := func(id console.ID) console.ID {
-		if c, err := s.tx.Canonical(id); err == nil {
+		if c, known := s.merged[id]; known {
 			return c
 		}
-		return id
+		s.merged[id] = id
+		if c, err := s.tx.Canonical(id); err == nil {
+			s.merged[id] = c
+		}
+		return s.merged[id]
 	}
 	subject := console.ReviewSubject{Person: i.Person}
 	if i.Kind == console.ReviewAccess && s.recent[i.Account] {
@@ -216,34 +221,55 @@ func markGone(tx *store.Tx, c console.Campaign, items map[int]console.ReviewItem
 
 // Gone returns the numbers of the items whose access the newest syncs do not show, in their order.
 func Gone(tx *store.Tx, items map[int]console.ReviewItem, now time.Time) (gone []int, err error) {
-	moments := map[console.ID]store.Moment{}
+	keys := map[console.ID][]store.AccessKey{} // by app
 	var consoles map[string]bool
-	for n, i := range items {
-		if _, known := moments[i.App]; !known && i.App != "" {
-			if moments[i.App], err = tx.Moment(i.App, time.Time{}); err != nil {
+	for _, i := range items {
+		if i.Kind == console.ReviewAccess {
+			keys[i.App] = append(keys[i.App], keyOf(i))
+		} else if consoles == nil {
+			if consoles, err = consoleAccesses(tx, now); err != nil {
 				return nil, err
 			}
 		}
-		if i.Kind != console.ReviewAccess && consoles == nil {
-			all, err := tx.ConsoleAccesses(now)
-			if err != nil {
-				return nil, err
-			}
-			consoles = map[string]bool{}
-			for _, a := range all {
-				consoles[consoleKey(a.Kind, a.Person, a.Object)] = true
-			}
-		}
-		there, err := stillThere(tx, i, consoles, moments)
+	}
+	held := map[store.AccessKey]bool{}
+	for app, of := range keys {
+		m, err := tx.Moment(app, time.Time{})
 		if err != nil {
 			return nil, err
 		}
-		if !there {
+		shown, err := tx.HeldNow(m, of)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range of {
+			if held[k] = shown[k]; k.Entitlement == console.AccountItself {
+				if held[k], err = enabled(tx, m, k.Account); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	for n, i := range items {
+		if i.Kind == console.ReviewAccess && !held[keyOf(i)] || i.Kind != console.ReviewAccess && !consoles[consoleKey(i.Kind, i.Person, i.Object)] {
 			gone = append(gone, n)
 		}
 	}
 	slices.Sort(gone)
 	return gone, nil
+}
+
+func keyOf(i console.ReviewItem) store.AccessKey {
+	return store.AccessKey{Account: i.Account, Entitlement: i.Entitlement}
+}
+
+// enabled reports whether a moment shows an account that is enabled.
+func enabled(tx *store.Tx, m store.Moment, account console.ResourceKey) (bool, error) {
+	on, err := tx.Resource(m, account)
+	if notFound(err) {
+		return false, nil
+	}
+	return err == nil && console.HasAccount(true, on.Status), err
 }
 
 func notFound(err error) bool { return baton.KindOf(err) == baton.NotFound }

@@ -138,6 +138,17 @@ func Start(tx *store.Tx, id console.ID) (console.Campaign, error) {
 	if err != nil {
 		return c, err
 	}
+	if c.State != console.CampaignStaged {
+		return c, baton.Errorf(baton.Refused, "a review that is %s cannot start", c.State).WithFix("Prepare it first.")
+	}
+	p, err := tx.ReviewProgress(id)
+	if err != nil {
+		return c, err
+	}
+	reviewers := make([]console.ID, len(p.Reviewers))
+	for i, r := range p.Reviewers {
+		reviewers[i] = r.Reviewer
+	}
 	ends := tx.By().At.Add(time.Duration(c.Lasts))
-	return tx.MoveCampaign(id, store.CampaignMove{To: console.CampaignRunning, Ends: ends, Data: map[string]any{"ends": ends.UTC(), "items": c.Staged.Items}})
+	return tx.MoveCampaign(id, store.CampaignMove{To: console.CampaignRunning, Ends: ends, Data: map[string]any{"name": c.Name, "ends": ends.UTC(), "items": c.Staged.Items, "reviewers": reviewers}})
 }

@@ -83,10 +83,10 @@ func Remind(tx *store.Tx, c console.Campaign) error {
 	if err != nil {
 		return err
 	}
-	open := map[console.ID]int{}
+	var open []console.ID
 	for _, r := range p.Reviewers {
-		if n := r.Total - r.Submitted; n > 0 {
-			open[r.Reviewer] = n
+		if r.Total > r.Submitted {
+			open = append(open, r.Reviewer)
 		}
 	}
 	if len(open) == 0 {
@@ -129,7 +129,7 @@ func Sample(tx *store.Tx, c console.Campaign, percent int, reviewer console.ID) 
 	if _, err := Reassign(tx, c, chosen, "", reviewer, "random sample of the decided items"); err != nil {
 		return 0, err
 	}
-	return len(chosen), tx.MarkSampled(c.ID, chosen)
+	return len(chosen), tx.MarkSampled(c.ID, reviewer, chosen)
 }
 
 // undecidedBy returns up to n of the items, in their order, that a person has not decided and that are

@@ -27,6 +27,11 @@ type Schedule struct {
 // Of returns the schedule of a connector's syncs.
 func Of(c console.Connector) Schedule { return Schedule{c.Interval, c.Cron, c.Zone} }
 
+// OfTrigger returns the schedule of an automation; the zero value for another trigger.
+func OfTrigger(t console.AutomationTrigger) Schedule {
+	return Schedule{time.Duration(t.Every), t.Cron, t.Zone}
+}
+
 // Never reports whether the schedule never runs.
 func (s Schedule) Never() bool { return s.Cron == "" && s.Every <= 0 }
 

@@ -291,7 +291,8 @@ func (s *Server) assemble(scratch string) (err error) {
 	if s.url.Scheme == "https" {
 		reached = s.hosts
 	}
-	s.console = govern.New(govern.Config{MinInterval: s.config.MinInterval, Store: s.in.Store, Hosts: reached, Products: s.config.Products, Allow: s.config.Networks.Allow, Now: s.config.Now, Log: s.log.With("component", "login"), Receive: s.receive(ingester)})
+	s.console = govern.New(govern.Config{MinInterval: s.config.MinInterval, Store: s.in.Store, Hosts: reached, Products: s.config.Products, Allow: s.config.Networks.Allow, Now: s.config.Now, Log: s.log.With("component", "login"), Receive: s.receive(ingester),
+		Configuration: config.Door{Reader: config.Reader{MinInterval: s.config.MinInterval, Products: s.config.Products}}})
 	s.hosted = hosted.Config{Store: s.in.Store, Console: s.console, RPC: s.calls, Host: hostname, Version: s.config.Version, Scratch: filepath.Join(scratch, "hosted"), Log: s.log.With("component", "hosted")}
 	if err := os.Mkdir(s.hosted.Scratch, 0o700); err != nil {
 		return baton.Errorf(baton.Storage, "hosted connectors: %w", err)
@@ -437,7 +438,7 @@ func (s *Server) bootstrap(ctx context.Context) (config.Applied, error) {
 	}
 	// Another replica that starts at the same time may add the same people and apps. Then they are there.
 	for try := 1; ; try++ {
-		applied, err := f.Apply(ctx, s.in.Store, s.by())
+		applied, _, err := f.Apply(ctx, s.in.Store, s.by(), config.Options{Source: console.BootstrapSource})
 		if baton.KindOf(err) != baton.AlreadyExists || try == bootstrapTries {
 			return applied, err
 		}

@@ -132,7 +132,7 @@ func (t *Tx) CampaignWaits(c console.Campaign, why string) error {
 	if err := t.change("campaign", "UPDATE campaign SET why = $2, version = version + 1 WHERE id = $1", c.ID, []byte(why)); err != nil {
 		return err
 	}
-	return t.campaignEvent(c, "campaign.waiting", map[string]any{"why": why})
+	return t.campaignEvent(c, "campaign.waiting", map[string]any{"why": why, "name": c.Name, "owners": c.Owners})
 }
 
 // CampaignMove holds what changes with the state of a campaign. Fields that are zero stay.

@@ -243,6 +243,7 @@ func (t *Tx) wipePerson(id console.ID) error {
 		"DELETE FROM person_email WHERE person = $1", "DELETE FROM person_role WHERE person = $1", "DELETE FROM mapped_role WHERE person = $1",
 		"DELETE FROM login WHERE person = $1", "DELETE FROM identity WHERE person = $1", "DELETE FROM device WHERE person = $1",
 		"DELETE FROM notice WHERE person = $1", "DELETE FROM mail WHERE person = $1", "DELETE FROM mail_choice WHERE person = $1",
+		"DELETE FROM configuration_object WHERE kind = 'person' AND object = $1",
 		"DELETE FROM delegation WHERE person = $1 OR delegate = $1", "DELETE FROM directory_account WHERE person = $1", "DELETE FROM recovery_copy WHERE person = $1"} {
 		if _, err := t.e.Exec(sql, id); err != nil {
 			return err
@@ -454,6 +455,11 @@ var erasedTables = []textTable{
 	{"task", "id", "", []string{"work", "result"}},
 	{"sync", "id", "", []string{"holds", "why"}},
 	{"finding", "id", "", []string{"detail", "why"}},
+	{"automation", "id", "", []string{"name", "why", "draft"}},
+	{"automation_version", "automation", "version", []string{"rule"}},
+	{"automation_execution", "id", "", []string{"data", "waits", "why"}},
+	{"automation_request", "execution", "", []string{"body"}},
+	{"automation_step", "execution", "number", []string{"input", "changes", "result", "why"}},
 	{"action_run", "id", "", []string{"arguments", "why", "answer", "returned"}},
 	{"incompatible", "id", "", []string{"why"}},
 	{"campaign", "id", "", []string{"name", "settings", "staged", "why"}},
@@ -462,6 +468,7 @@ var erasedTables = []textTable{
 	{"plan", "id", "", []string{"title", "why"}},
 	{"plan_row", "plan", "place", []string{"said"}},
 	{"webhook_delivery", "id", "", []string{"answer", "detail"}},
+	{"configuration_object", "id", "", []string{"name", "place", "described"}},
 }
 
 // ErasedColumns returns the columns in which names of persons are looked for, as table.column.

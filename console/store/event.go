@@ -25,7 +25,7 @@ type Event struct {
 // Append adds an event to those of the command, with its time and actor.
 func (t *Tx) Append(e console.Event) {
 	e.At, e.Actor, e.OnBehalfOf = t.by.At.UTC().Truncate(time.Microsecond), t.by.Actor, t.by.OnBehalfOf
-	e.Client, e.Request, e.Address, e.Source = t.by.Client, t.by.Request, t.by.Address, t.by.Source
+	e.Client, e.Login, e.Request, e.Address, e.Source = t.by.Client, t.by.Login, t.by.Request, t.by.Address, t.by.Source
 	e.Salt = rand.Text()
 	t.events = append(t.events, e)
 	t.Wake(EventTopic)

@@ -293,6 +293,7 @@ func (t *Tx) mergeReferences(from, into console.ID) error {
 		"UPDATE directory_account SET person = $2 WHERE person = $1",
 		"INSERT INTO recovery_copy (app, person, version, body, printed) SELECT c.app, $2, c.version, c.body, c.printed FROM recovery_copy c WHERE c.person = $1 AND NOT EXISTS (SELECT 1 FROM recovery_copy x WHERE x.app = c.app AND x.person = $2)",
 		"DELETE FROM recovery_copy WHERE person = $1 AND person <> $2",
+		"UPDATE automation SET owner = $2, version = version + 1 WHERE owner = $1",
 	} {
 		if _, err := t.e.Exec(sql, from, into); err != nil {
 			return err

@@ -184,11 +184,15 @@ func scanAmendment(r engine.Row) console.Amendment {
 		Why: str(r, 6), Author: console.ID(r.Text(7)), Created: at(r, 8), State: console.AmendmentState(r.Text(9)), Decided: at(r, 10), DecidedBy: console.ID(r.Text(11))}
 }
 
-// AddAmendment adds a change that a second person has to confirm.
+// AddAmendment adds a change that a second person has to confirm. Its author is whoever runs the
+// command, unless it names another one.
 func (t *Tx) AddAmendment(a console.Amendment) (console.ID, error) {
 	a.ID = console.NewID(t.by.At)
+	if a.Author == "" {
+		a.Author = t.by.Actor.Person()
+	}
 	err := t.insert("change", "INSERT INTO amendment ("+amendmentColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, NULL, NULL)",
-		a.ID, a.Kind, null(a.App), a.Object, bytesOf(a.Before), bytesOf(a.After), []byte(a.Why), string(t.by.Actor.Person()), t.by.At, console.AmendmentOpen)
+		a.ID, a.Kind, null(a.App), a.Object, bytesOf(a.Before), bytesOf(a.After), []byte(a.Why), string(a.Author), t.by.At, console.AmendmentOpen)
 	if err != nil {
 		return "", err
 	}
@@ -225,10 +229,10 @@ func (t *Tx) AmendmentsBy(author, app console.ID) ([]console.Amendment, error) {
 	return list(t, scanAmendment, "SELECT "+amendmentColumns+" FROM amendment WHERE author = $1 AND app = $2 AND state = 'confirmed' ORDER BY created, id", author, app)
 }
 
-// LastAmendment returns the newest change of a kind that an author proposed for an app; nil if
-// there is none. An empty author is the console itself.
-func (t *Tx) LastAmendment(app console.ID, kind console.AmendmentKind, author console.ID) (*console.Amendment, error) {
-	return find(t, scanAmendment, "SELECT "+amendmentColumns+" FROM amendment WHERE app = $1 AND kind = $2 AND author = $3 ORDER BY created DESC, id DESC LIMIT 1", app, kind, string(author))
+// LastAmendment returns the newest change of a kind that was proposed for an object; nil if there is
+// none.
+func (t *Tx) LastAmendment(kind console.AmendmentKind, object string) (*console.Amendment, error) {
+	return find(t, scanAmendment, "SELECT "+amendmentColumns+" FROM amendment WHERE kind = $1 AND object = $2 ORDER BY created DESC, id DESC LIMIT 1", kind, object)
 }
 
 // SetDelegation sets who decides for a person during a period; an empty delegate ends the

@@ -105,7 +105,8 @@ func (t *Tx) ReviewerItems(campaign console.ID, f ReviewerFilter, after Assignme
 // Assign asks a person about items, in addition to those who are asked. Items about which the person
 // is asked already, or has decided, stay. The caller has checked that the person may review them.
 func (t *Tx) Assign(campaign console.ID, items []int, reviewer console.ID, why string) error {
-	if _, err := t.HoldCampaign(campaign); err != nil {
+	c, err := t.HoldCampaign(campaign)
+	if err != nil {
 		return err
 	}
 	locked, err := t.lockItems(campaign, items)
@@ -149,7 +150,7 @@ func (t *Tx) Assign(campaign console.ID, items []int, reviewer console.ID, why s
 	if err := t.addProgress(campaign, "reviewer", string(reviewer), progressDelta{total: added}); err != nil {
 		return err
 	}
-	return t.event(console.Event{Kind: "review.assigned", Object: string(campaign), Person: reviewer}, map[string]any{"items": firstItems(items), "count": added, "why": why})
+	return t.event(console.Event{Kind: "review.assigned", Object: string(campaign), Person: reviewer}, map[string]any{"items": firstItems(items), "count": added, "why": why, "name": c.Name, "running": c.State == console.CampaignRunning})
 }
 
 // Unassign asks a person no longer about items that the person has not submitted. A pending decision

@@ -92,9 +92,8 @@ func (t *Tx) MyAssignments(campaign, reviewer console.ID, items []int) (map[int]
 	return mine, err
 }
 
-// RemindReviewers appends the event that reminds reviewers of their open items. open holds the number
-// of items of each.
-func (t *Tx) RemindReviewers(c console.Campaign, open map[console.ID]int) error {
+// RemindReviewers appends the event that reminds reviewers of their open items.
+func (t *Tx) RemindReviewers(c console.Campaign, open []console.ID) error {
 	return t.campaignEvent(c, "review.reminded", map[string]any{"reviewers": open, "ends": c.Ends.UTC(), "name": c.Name})
 }
 

@@ -256,9 +256,9 @@ func (t *Tx) SettledNumbers(campaign console.ID, after, n int) ([]int, error) {
 		"SELECT number FROM review_item i WHERE campaign = $1 AND number > $2 AND choice <> '' AND NOT sampled ORDER BY number LIMIT $3", campaign, after, n)
 }
 
-// MarkSampled marks decided items that a second reviewer sees again.
-func (t *Tx) MarkSampled(campaign console.ID, numbers []int) error {
-	return t.e.Each("UPDATE review_item SET sampled = $1, version = version + 1 WHERE campaign = $2 AND number = $3", func(w engine.Writer) error {
+// MarkSampled marks decided items that a reviewer sees again.
+func (t *Tx) MarkSampled(campaign, reviewer console.ID, numbers []int) error {
+	err := t.e.Each("UPDATE review_item SET sampled = $1, version = version + 1 WHERE campaign = $2 AND number = $3", func(w engine.Writer) error {
 		for _, n := range numbers {
 			w.Bool(true)
 			w.Text(string(campaign))
@@ -269,6 +269,10 @@ func (t *Tx) MarkSampled(campaign console.ID, numbers []int) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return t.addProgress(campaign, "sample", string(reviewer), progressDelta{total: len(numbers)})
 }
 
 // ResultCounts counts the items of a campaign by result, without those that have none.
@@ -279,4 +283,27 @@ func (t *Tx) ResultCounts(campaign console.ID) (map[console.ReviewResult]int, er
 		return nil
 	}, "SELECT result, count(*) FROM review_item WHERE campaign = $1 AND result <> '' GROUP BY result", campaign)
 	return counts, err
+}
+
+// HeldNow returns which of the accesses a moment shows.
+func (t *Tx) HeldNow(m Moment, all []AccessKey) (map[AccessKey]bool, error) {
+	tuples := make([][]int64, len(all))
+	for i, k := range all {
+		tuples[i] = []int64{int64(k.Entitlement), int64(k.Account)}
+	}
+	held := make(map[AccessKey]bool, len(all))
+	for _, s := range m.Streams {
+		// Counted per access: PostgreSQL would read all facts of the entitlements.
+		found, err := listOfTuples(t, func(r engine.Row) AccessKey {
+			return AccessKey{Account: console.ResourceKey(r.Int(1)), Entitlement: console.EntitlementKey(r.Int(0))}
+		}, tuples, `SELECT k.column1, k.column2 FROM (tuples) k
+			WHERE (SELECT count(*) FROM fact f WHERE f.stream = $1 AND f.entitlement = k.column1 AND f.principal = k.column2 AND f.opened <= $2 AND f.closed > $2) > 0`, s.Stream, s.Sync)
+		if err != nil {
+			return nil, err
+		}
+		for _, k := range found {
+			held[k] = true
+		}
+	}
+	return held, nil
 }

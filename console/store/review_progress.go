@@ -157,9 +157,20 @@ func (t *Tx) BurnDown(campaign console.ID) (days []BurnDay, err error) {
 	return days, err
 }
 
-// CountDisagreements counts the items of the sample about which the second reviewer decided the
-// opposite of the outcome.
+// CountDisagreements counts the items of samples about which the second reviewer decided the opposite
+// of the outcome.
 func (t *Tx) CountDisagreements(campaign console.ID) (int, error) {
-	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "count", `SELECT count(*) FROM review_item i WHERE i.campaign = $1 AND i.sampled AND EXISTS (SELECT 1 FROM review_assignment a
-		WHERE a.campaign = i.campaign AND a.item = i.number AND a.state = 2 AND a.at >= i.settled AND a.choice <> 'abstain' AND (a.choice IN ('remove', 'lower')) <> (i.choice IN ('remove', 'lower')))`, campaign)
+	again, err := list(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, "SELECT key FROM review_progress WHERE campaign = $1 AND dimension = 'sample'", campaign)
+	sum := 0
+	for _, reviewer := range again {
+		if err != nil {
+			break
+		}
+		var n int
+		n, err = get(t, func(r engine.Row) int { return int(r.Int(0)) }, "count", `SELECT count(*) FROM review_assignment a JOIN review_item i ON i.campaign = a.campaign AND i.number = a.item
+			WHERE a.reviewer = $2 AND a.campaign = $1 AND a.state = 2 AND a.at >= i.settled AND i.sampled AND a.choice <> 'abstain'
+			AND (a.choice IN ('remove', 'lower')) <> (i.choice IN ('remove', 'lower'))`, campaign, reviewer)
+		sum += n
+	}
+	return sum, err
 }

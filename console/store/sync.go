@@ -174,6 +174,11 @@ func (t *Tx) HeadSync(stream console.Stream) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE number = (SELECT head FROM head WHERE stream = $1)", stream)
 }
 
+// AppliedBefore returns the last applied sync of a stream before a number; nil if there is none.
+func (t *Tx) AppliedBefore(stream console.Stream, number console.SyncNumber) (*console.Sync, error) {
+	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE stream = $1 AND state = 'applied' AND number < $2 ORDER BY number DESC LIMIT 1", stream, number)
+}
+
 // Covered reports whether a full sync proves whether anybody holds an entitlement: it shows the
 // entitlement, or neither it nor the previous full sync does.
 func (t *Tx) Covered(e console.EntitlementKey, s console.Sync) (bool, error) {

@@ -22,6 +22,7 @@ import (
 	"baton/c1z/writer"
 	"baton/connector/rest"
 	"baton/console"
+	"baton/console/config"
 	"baton/console/govern"
 	"baton/console/ingest"
 	"baton/console/ingest/ingesttest"
@@ -96,7 +97,7 @@ func newFixtureOn(t testing.TB, open func(*store.Keyring) (*store.Store, error))
 	f.store, err = open(keys)
 	f.check(err)
 	f.ingester = &ingest.Ingester{Store: f.store, Scratch: t.TempDir(), Now: func() time.Time { return f.now }}
-	f.govern = govern.New(govern.Config{Store: f.store, Receive: func(ctx context.Context, by console.Actor, connector console.ID, file io.Reader) (console.ID, error) {
+	f.govern = govern.New(govern.Config{Configuration: config.Door{Reader: config.Reader{MinInterval: time.Minute}}, Store: f.store, Receive: func(ctx context.Context, by console.Actor, connector console.ID, file io.Reader) (console.ID, error) {
 		return f.ingester.Receive(ctx, by, ingest.Origin{Connector: connector, Kind: console.SyncUpload}, file)
 	}, Hosts: []string{"console.example.com"}, Products: append(products, courses), Now: func() time.Time { return f.now }})
 	f.server = httptest.NewServer(New(Config{Console: f.govern}))

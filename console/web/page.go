@@ -64,6 +64,10 @@ type frame struct {
 	// BreakGlass is the recent use of the emergency login.
 	BreakGlass console.BreakGlassUse
 	Moment     moment
+	// AutomationsPaused means that no automation runs, for those who see automations.
+	AutomationsPaused bool
+	// Managed is the name of the configuration files that describe the object of the page.
+	Managed string
 	// Kept is since when the history is kept, on pages that show some; zero if all of it is.
 	Kept time.Time
 }
@@ -98,11 +102,12 @@ func navigation(me console.Person, at string) []navSection {
 	if console.SeePolicies.Of(me, console.Object{}) {
 		sections[1].Links = append(sections[1].Links, navLink{Label: "Policies", Path: "/policies"})
 	}
+	sections[1].Links = append(sections[1].Links, navLink{Label: "Automations", Path: "/automations"})
 	admin := navSection{Label: "Admin", Links: []navLink{{Label: "Connectors", Path: "/admin/connectors"}}}
 	if console.SeeSettings.Of(me, console.Object{}) {
 		admin.Links = append(admin.Links, navLink{Label: "Sign-in", Path: "/settings/sign-in"}, navLink{Label: "People by SCIM", Path: "/settings/scim"}, navLink{Label: "API credentials", Path: "/settings/api-credentials"}, navLink{Label: "Company domains", Path: "/settings/domains"})
 		admin.Links = append(admin.Links, navLink{Label: "Mail", Path: "/settings/mail"}, navLink{Label: "Audit export", Path: "/settings/audit"},
-			navLink{Label: "Webhooks", Path: "/settings/webhooks"}, navLink{Label: "Retention", Path: "/settings/retention"})
+			navLink{Label: "Webhooks", Path: "/settings/webhooks"}, navLink{Label: "Retention", Path: "/settings/retention"}, navLink{Label: "Configuration", Path: "/settings/configuration"})
 	}
 	sections = append(sections, admin)
 	for i, s := range sections {
@@ -131,7 +136,13 @@ func (c *call) show(status int, name, title string, data any) error {
 				f.Nav[0].Links[i].Waiting = waiting
 			}
 		}
+		if f.AutomationsPaused, err = c.console().AutomationsPaused(c.ctx(), c.caller); err != nil {
+			return err
+		}
 		f.Search = text(c.r.Form.Get("q"))
+	}
+	if f.Managed, err = c.managedBy(data); err != nil {
+		return err
 	}
 	if l, ok := data.(interface{ live() live }); ok && f.Me.ID != "" {
 		f.Live = l.live()
@@ -206,8 +217,16 @@ var functions = template.FuncMap{
 	"sentence":    func(now time.Time, o console.Operation) string { return o.Sentence(now) },
 	"operation":   operationChip,
 	"requirement": requirementChip,
+	"driftrows":   driftRows,
+	"configured":  configuredName,
+	"configpath":  configuredPath,
 	"weblink":     webLink,
 	"change":      changeWords,
+	"automation":  automationChip,
+	"execution":   executionChip,
+	"stepstate":   stepChip,
+	"jsonlines":   jsonLines,
+	"lines":       lines,
 	"findingchip": findingChip,
 	"planchip":    planChip,
 	"planresult":  planResultChip,

@@ -109,6 +109,35 @@ var want = map[string][]int{
 	"POST /applications/{app}/entitlements/{entitlement}/requirement/exempt":                     {404, 409, 404, 403, 404, 403, 403, 409}, // nothing is required
 	"POST /applications/{app}/entitlements/{entitlement}/requirement/exemptions/{exemption}/end": {404, 404, 404, 403, 404, 403, 403, 404},
 	"POST /applications/{app}/entitlements/{entitlement}/requirement/confirm":                    {404, 409, 404, 403, 404, 403, 409},
+
+	"GET /automations":                                          {200},
+	"POST /automations/pause":                                   {403, 403, 403, 403, 403, 403, 400}, // an empty form
+	"GET /automations/new":                                      {403, 200, 403, 403, 403, 403, 403, 200},
+	"POST /automations/new":                                     {403, 404, 403, 403, 403, 403, 403, 404}, // for no app
+	"GET /automations/{automation}":                             {404, 200, 404, 404, 200},
+	"GET /automations/{automation}/trigger":                     {404, 200, 404, 404, 403, 403, 403, 200},
+	"POST /automations/{automation}/trigger":                    {404, 409, 404, 404, 403, 403, 403, 409}, // of an old version
+	"POST /automations/{automation}/steps":                      {404, 400, 404, 404, 403, 403, 403, 400},
+	"GET /automations/{automation}/steps/{step}":                {404, 404, 404, 404, 403, 403, 403, 404},
+	"POST /automations/{automation}/steps/{step}":               {404, 404, 404, 404, 403, 403, 403, 404},
+	"POST /automations/{automation}/steps/{step}/move":          {404, 404, 404, 404, 403, 403, 403, 404},
+	"POST /automations/{automation}/steps/{step}/remove":        {404, 404, 404, 404, 403, 403, 403, 404},
+	"POST /automations/{automation}/publish":                    {404, 409, 404, 404, 403, 403, 403, 409},
+	"POST /automations/{automation}/versions/{version}/restore": {404, 303, 404, 404, 403, 403, 403, 303},
+	"POST /automations/{automation}/pause":                      {404, 400, 404, 404, 403, 403, 400},
+	"POST /automations/{automation}/resume":                     {404, 400, 404, 404, 403, 403, 403, 400},
+	"POST /automations/{automation}/remove":                     {404, 400, 404, 404, 403, 403, 403, 400}, // without its name
+	"GET /automations/{automation}/test":                        {404, 200, 404, 404, 403, 403, 403, 200},
+	"POST /automations/{automation}/test":                       {404, 200, 404, 404, 403, 403, 403, 200},
+	"POST /automations/{automation}/run":                        {404, 400, 404, 404, 403, 403, 403, 400},
+	"GET /automations/{automation}/request":                     {404}, // it runs on demand
+	"POST /automations/{automation}/request":                    {404},
+	"GET /automation-requests/{run}":                            {404}, // nobody requested it
+	"POST /automation-requests/{run}/decide":                    {404},
+	"GET /automations/{automation}/runs":                        {404, 200, 404, 404, 403, 200},
+	"GET /automations/{automation}/runs/{run}":                  {404, 200, 404, 404, 403, 200},
+	"POST /automations/{automation}/runs/{run}/cancel":          {404, 400, 404, 404, 403, 403, 400},
+
 	"GET /applications":                               {200},
 	"GET /applications/unmanaged":                     {200},
 	"GET /applications/new":                           {403, 403, 403, 200, 403, 403, 403, 200},
@@ -164,6 +193,8 @@ var want = map[string][]int{
 	"GET /audit/head":                         {403, 403, 403, 403, 403, 200},
 	"POST /people/{person}/erase":             {403, 403, 403, 403, 403, 403, 400}, // an empty form
 	"GET /settings/retention":                 {403, 403, 403, 403, 403, 200},
+	"GET /settings/configuration":             {403, 403, 403, 403, 403, 200},
+	"GET /settings/configuration/export":      {403, 403, 403, 403, 403, 200},
 	"POST /settings/retention":                {403, 403, 403, 403, 403, 403, 403, 400}, // an empty form
 	"GET /settings/audit":                     {403, 403, 403, 403, 403, 200},
 	"POST /settings/audit":                    {403, 403, 403, 403, 403, 403, 403, 303}, // an empty form: nowhere
@@ -285,7 +316,8 @@ func TestWhoMay(t *testing.T) {
 	asked := f.asks("user")
 	hook, incoming := f.addWebhooks()
 	source, group := f.addSCIMSource()
-	fill := strings.NewReplacer("{source}", string(source), "{group}", string(group), "{webhook}", string(hook), "{hook}", string(incoming), "{delivery}", "x", "{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
+	automation, run := f.addAutomation("owner")
+	fill := strings.NewReplacer("{automation}", string(automation), "{run}", string(run), "{version}", "1", "{source}", string(source), "{group}", string(group), "{webhook}", string(hook), "{hook}", string(incoming), "{delivery}", "x", "{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
 		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{operation}", "x", "{action}", "x", "{provider}", "x",
 		"{request}", string(asked.ID), "{step}", string(asked.Plan.Steps[0].ID), "{number}", "1", "{policy}", "standard", "{change}", "x", "{exemption}", "x",
 		"{credential}", string(made.ID),

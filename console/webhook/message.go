@@ -77,6 +77,8 @@ func Page(e console.Event) string {
 	switch {
 	case noun == "request" && e.Object != "":
 		return "/requests/" + object
+	case noun == "automation" && e.Object != "" && e.Kind != "automation.removed":
+		return "/automations/" + object
 	case noun == "operation" && e.App != "" && e.Object != "":
 		return "/applications/" + string(e.App) + "/operations/" + object
 	case e.App != "" && e.Account != 0:

@@ -304,6 +304,19 @@ func TestFindings(t *testing.T) {
 				return err
 			})
 		}},
+		{console.AutomationHalted, func(o *office) {
+			o.update(func(tx *store.Tx) error {
+				owner := o.people["ana"]
+				a, err := tx.AddAutomation(console.Automation{App: o.app, Name: "Leaver", Owner: owner, Author: owner, Draft: demand()})
+				if err != nil {
+					return err
+				}
+				removal = a.ID
+				return tx.SetAutomationState(a.ID, console.AutomationTripped, "It would run more than 25 times in 1 day.")
+			})
+		}, func(o *office) {
+			o.update(func(tx *store.Tx) error { return tx.SetAutomationState(removal, console.AutomationOn, "") })
+		}},
 		{console.ConnectorOffline, func(o *office) { o.advance(time.Hour); o.settle() }, func(o *office) { o.seen() }},
 		{console.ConnectorFailing, func(o *office) {
 			o.update(func(tx *store.Tx) error { return tx.ScheduleSync(o.connector, o.now) })

@@ -32,7 +32,7 @@ type reader struct {
 }
 
 func (w *Worker) readers() []reader {
-	return []reader{{notifyReader, w.tell}, {webhookReader, w.deliver}, {findingsReader, w.noticeCauses}}
+	return []reader{{notifyReader, w.tell}, {webhookReader, w.deliver}, {findingsReader, w.noticeCauses}, {automationReader, w.fire}}
 }
 
 // follow reads events until claiming ends.

@@ -38,7 +38,11 @@ func TestMain(m *testing.M) { pgtest.Main(m) }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	s, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, nil)
+	keys, err := store.NewKeyring("test", map[string][]byte{"test": store.NewKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: noon, NoFlush: true}, keys)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -245,7 +245,7 @@ func TestFormsWithoutScripts(t *testing.T) {
 	p.client = p.another(env["ADMIN_LOGIN"])
 	p.be("sets up everything")
 	for _, part := range []func(*plain, map[string]string, string){
-		(*plain).connectors, (*plain).applications, (*plain).requirements, (*plain).operations, (*plain).settings, (*plain).people, (*plain).findings, (*plain).plans, (*plain).requests, (*plain).sessions} {
+		(*plain).connectors, (*plain).applications, (*plain).requirements, (*plain).automations, (*plain).operations, (*plain).settings, (*plain).people, (*plain).findings, (*plain).plans, (*plain).requests, (*plain).sessions} {
 		part(p, env, dir)
 	}
 	p.firstRun(dir)
@@ -344,6 +344,38 @@ func (p *plain) requirements(env map[string]string, dir string) {
 	p.send("/policies", "/changes/{change}", "exempt", "Confirm", nil)
 	p.be("sets up everything")
 	p.send(page, "/applications/{app}/entitlements/{entitlement}/requirement/exemptions/{exemption}/end", "", "", nil)
+}
+
+// automations writes, publishes, tries, runs, pauses and removes an automation.
+func (p *plain) automations(env map[string]string, dir string) {
+	p.send("/automations/new", "/automations/new", "", "Add", values{"app": "*Perplexity", "name": "Without scripts", "template": "empty"})
+	page := p.path()
+	p.send(page, "/automations/{automation}/steps", "", "Add", values{"kind": "*Wait"})
+	p.send("", "/automations/{automation}/steps/{step}", "", "Save", values{"for": "30d"})
+	p.send(page, "/automations/{automation}/steps", "", "Add", values{"kind": "*Go on only if"})
+	p.send("", "/automations/{automation}/steps/{step}", "", "Save", values{"when": "true"})
+	p.send(page, "/automations/{automation}/steps/{step}/move", "", "Up", nil)
+	p.send(page, "/automations/{automation}/steps/{step}/remove", "", "Remove", nil)
+	p.send(page+"/trigger", "/automations/{automation}/trigger", "", "Save", values{"questions": "ticket: Which ticket?"})
+	p.send(page, "/automations/{automation}/publish", "", "Publish", nil)
+	p.send(page+"/test", "/automations/{automation}/test", "", "Dry run", values{"whom": env["MEMBER_LOGIN"]})
+	p.send(page+"/test?version=published", "/automations/{automation}/run", "", "Run version 1", values{"why": "a try"})
+	p.send("", "/automations/{automation}/runs/{run}/cancel", "", "Cancel", values{"why": "enough"})
+	p.send(page, "/automations/{automation}/versions/{version}/restore", "", "Make it the draft", nil)
+	p.send(page, "/automations/{automation}/pause", "", "Pause", values{"why": "a try"})
+	p.send(page, "/automations/{automation}/resume", "", "Resume", values{"why": "a try"})
+	p.open0(page + "/trigger?kind=request")
+	p.send("", "/automations/{automation}/trigger", "", "Save", values{"policy": "*Standard"})
+	p.send(page, "/automations/{automation}/publish", "", "Publish", nil)
+	p.send(page+"/request", "/automations/{automation}/request", "", "Send", values{"why": "a try"})
+	request := p.path()
+	p.be("owns both applications")
+	p.send(request, "/automation-requests/{run}/decide", "", "Approve", nil)
+	p.be("sets up everything")
+	for _, button := range []string{"Pause all", "Resume all"} {
+		p.send("/automations", "/automations/pause", "", button, values{"why": "a try"})
+	}
+	p.send(page, "/automations/{automation}/remove", "", "Remove", values{"name": "Without scripts"})
 }
 
 // operations changes accesses by hand while the connector is paused.

@@ -153,6 +153,7 @@ func TestEveryPage(t *testing.T) {
 	b.plan("PPLX_Admin member", "reorganised")
 	b.webhooks()
 	b.pushes()
+	b.automation()
 	moment := time.Now().UTC().Format("2006-01-02T15:04:05") // of the pages as of the past
 	b.quick = false
 
@@ -278,6 +279,45 @@ func (b *browser) operation() (list string) {
 		b.t.Fatal(err)
 	}
 	return list
+}
+
+// automation publishes an automation with a hostile name, and runs it.
+func (b *browser) automation() {
+	b.t.Helper()
+	b.open("/automations/new")
+	b.pick("Application", "Perplexity")
+	b.fill("Name", hostileNames[0][:80])
+	b.click("radio", "Empty")
+	b.click("button", "Add")
+	b.pick("Add a step", "Wait")
+	b.click("button", "Add")
+	b.fill("Wait", "30d")
+	b.click("button", "Save")
+	b.click("button", "Publish")
+	b.click("link", "Try or run it")
+	b.fill("Reason", "to look at it")
+	b.click("button", "Run version 1")
+
+	// One that people request.
+	b.open("/automations/new")
+	b.pick("Application", "Perplexity")
+	b.fill("Name", hostileNames[4][:40])
+	b.click("radio", "Empty")
+	b.click("button", "Add")
+	page := b.path0()
+	b.pick("Add a step", "Wait")
+	b.click("button", "Add")
+	b.fill("Wait", "30d")
+	b.click("button", "Save")
+	b.open(page + "/trigger")
+	b.pick("It runs", "When somebody requests it")
+	b.click("button", "Choose")
+	b.pick("Policy", "Standard")
+	b.click("button", "Save")
+	b.click("button", "Publish")
+	b.open(page + "/request")
+	b.fill("Justification", "to look at it")
+	b.click("button", "Send")
 }
 
 // webhooks adds a webhook whose receiver fails, with names that an upstream could send, and an

@@ -42,7 +42,7 @@ type World struct {
 
 // OpenSQLite returns a store in a new file.
 func OpenSQLite(t testing.TB) *store.Store {
-	s, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: Noon, NoFlush: true}, nil)
+	s, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(t.TempDir(), "console.db"), Now: Noon, NoFlush: true}, newKeys(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,9 +50,17 @@ func OpenSQLite(t testing.TB) *store.Store {
 	return s
 }
 
+func newKeys(t testing.TB) *store.Keyring {
+	keys, err := store.NewKeyring("test", map[string][]byte{"test": store.NewKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keys
+}
+
 // OpenPostgres returns a store in a new database. It skips the test where PostgreSQL is missing.
 func OpenPostgres(t testing.TB) *store.Store {
-	s, err := postgres.Open(ctx, postgres.Config{URL: pgtest.New(t), Now: Noon, CallersClock: true}, nil)
+	s, err := postgres.Open(ctx, postgres.Config{URL: pgtest.New(t), Now: Noon, CallersClock: true}, newKeys(t))
 	if err != nil {
 		t.Fatal(err)
 	}

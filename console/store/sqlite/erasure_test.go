@@ -19,7 +19,7 @@ const (
 		resource.id resource_version.name resource_version.login resource_version.detail resource_version.digest lookup.value client.name directory_account.given directory_account.why due.payload
 		scim_user.user_name scim_user.external_id scim_user.manager scim_user.entry scim_user.document scim_address.address erasure.body device.code device.typed device.token mail.address`
 	// hashes, keys and random values
-	noText = `plan.hash chain.hash event.previous event.hash secret.sealed sync.sha256 entitlement_version.digest source_set.digest file.sha256 token.hash assertion.hash session.hash invitation.hash attempt.hash
+	noText = `automation_execution.chain plan.hash chain.hash event.previous event.hash secret.sealed sync.sha256 entitlement_version.digest source_set.digest file.sha256 token.hash assertion.hash session.hash invitation.hash attempt.hash
 		sign_in.hash sign_in.browser sign_in.session client_token.hash hook_message.sender_hash hook_message.sha256 scim_token.hash credential.public_key client.public_key schema_migration.sum client.client_id credential.client_id token.client_id review_item.hash review_assignment.hash review_submission.digest`
 	// names of things that are no persons, and settings of the console
 	ofThings = `plan.summary plan_row.mastered plan_row.fix setting.value app.name app.sort_key role_map.roles connector.name connector.product connector.cron connector.zone sync.counts sync.scope resource.type entitlement.id entitlement_version.slug
@@ -27,7 +27,7 @@ const (
 		provider.groups_claim provider_group.group_name policy_version.name policy_version.rules request_setting.settings identity.issuer sign_in.next requirement.rule webhook.address webhook.description webhook.why
 		seats.otherwise hook.name hook.why hook_message.sender hook_message.type scim_source.name scim_source.error scim_group.name scim_group.name_key scim_group.external_id action_run.name action_run.resource_type review_submission.counts`
 	// persons by id, as actors or owners
-	byID = `plan.owners plan.created_by plan_row.facts account_owner.set_by reason.created_by reason.ended_by bar.created_by bar.lifted_by account_kind.set_by explanation.by_actor finding.by_actor seats.by_actor action_run.created_by campaign.author review_assignment.by_actor review_item.outcome
+	byID = `automation_execution.created_by configuration_source.actor plan.owners plan.created_by plan_row.facts account_owner.set_by reason.created_by reason.ended_by bar.created_by bar.lifted_by account_kind.set_by explanation.by_actor finding.by_actor seats.by_actor action_run.created_by campaign.author review_assignment.by_actor review_item.outcome
 		recovery_card.body recovery_card.told_body recovery_copy.body`
 	// written anew by the next check or sync, or kept as long as what they belong to
 	passing = `staged.changes overdue.why request_asked.why requirement_lack.why requirement_lack.refused fact.detail file_chunk.data`

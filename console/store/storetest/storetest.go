@@ -88,6 +88,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"File", testFile},
 		{"FileRetention", testFileRetention},
 		{"Retention", testRetention},
+		{"Configuration", testConfiguration},
 		{"ForgetHistory", testForgetHistory},
 		{"ForgetTasks", testForgetTasks},
 		{"Erasure", testErasure},
@@ -137,6 +138,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"Campaign", testCampaign},
 		{"Review", testReview},
 		{"ReviewProgress", testReviewProgress},
+		{"Automation", testAutomation},
 		{"Request", testRequest},
 		{"RequestCarried", testRequestCarried},
 	} {

@@ -1,0 +1,156 @@
+package config
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"baton"
+	"baton/console"
+	"baton/console/store"
+)
+
+// Options say how files are applied.
+type Options = console.ConfigurationOptions
+
+// errPlanned undoes the transaction of a plan.
+var errPlanned = errors.New("planned")
+
+// Plan returns what Apply would do: it applies the files in a transaction that it undoes.
+func (f *File) Plan(ctx context.Context, s *store.Store, by console.By, o Options) (plan console.ConfigurationPlan, err error) {
+	ready, err := f.prepare()
+	if err != nil {
+		return plan, err
+	}
+	err = s.Update(ctx, by, func(t *store.Tx) error {
+		if plan, err = ready.Apply(t, o); err != nil {
+			return err
+		}
+		return errPlanned
+	})
+	if errors.Is(err, errPlanned) {
+		err = nil
+	}
+	return plan, err
+}
+
+// object is an object that the files describe.
+type object struct {
+	kind console.ConfigurationKind
+	name string
+	at   place
+	id   func(t *store.Tx) (string, error) // NotFound if the console does not have it
+}
+
+// objects returns the objects that the files describe, in the order in which they are applied.
+func (f *File) objects() (all []object) {
+	add := func(kind console.ConfigurationKind, at place, name string, id func(*store.Tx) (string, error)) {
+		all = append(all, object{kind, name, at, id})
+	}
+	for i, p := range f.OIDC {
+		add(console.ConfiguredProvider, f.at("oidc", i), p.Name, func(*store.Tx) (string, error) { return p.Name, nil })
+	}
+	for i, p := range f.People {
+		add(console.ConfiguredPerson, f.at("people", i), p.Name, func(t *store.Tx) (string, error) {
+			found, err := t.PersonByEmail(p.Email)
+			return string(found.Canonical()), err
+		})
+	}
+	for i, a := range f.Apps {
+		add(console.ConfiguredApp, f.at("apps", i), a.Name, func(t *store.Tx) (string, error) {
+			found, err := t.AppByName(a.Name)
+			return string(found.ID), err
+		})
+	}
+	for i, p := range f.Policies {
+		add(console.ConfiguredPolicy, f.at("policies", i), p.Name, func(t *store.Tx) (string, error) {
+			found, err := policyOf(t, p.Name)
+			return string(found.ID), err
+		})
+	}
+	for i, c := range f.Connectors {
+		add(console.ConfiguredConnector, f.at("connectors", i), c.Name, func(t *store.Tx) (string, error) {
+			found, err := t.ConnectorByName(c.Name)
+			return string(found.ID), err
+		})
+	}
+	for i, r := range f.Requirements {
+		add(console.ConfiguredRequirement, f.at("requirements", i), r.Entitlement+" of "+r.App, func(t *store.Tx) (string, error) {
+			found, err := t.AppByName(r.App)
+			return console.RequirementObject(found.ID, r.Entitlement), err
+		})
+	}
+	if f.Mail != nil {
+		add(console.ConfiguredMail, f.at("mail", 0), "", func(*store.Tx) (string, error) { return "mail", nil })
+	}
+	if f.Retention != nil {
+		add(console.ConfiguredRetention, f.at("retention", 0), "", func(*store.Tx) (string, error) { return "retention", nil })
+	}
+	return all
+}
+
+// now returns the object as the console has it; nil if it does not.
+func (o object) now(t *store.Tx) (*described, error) {
+	id, err := o.id(t)
+	if baton.KindOf(err) == baton.NotFound {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return find(t, o.kind, id)
+}
+
+// part returns the part of a description that the files give.
+func (o object) part(all map[string]any) map[string]any {
+	return within(o.kind, all, o.at.keys)
+}
+
+// difference returns how an object differs between the console and the files. before is nil if the
+// console does not have it, after how it is once they are applied, and wanted as the files want it.
+func (a *applying) difference(o object, before, after *described, wanted map[string]any) (d console.ConfigurationDifference) {
+	d.Do, d.ConfiguredObject, d.Place = console.ConfigurationChange, after.ConfiguredObject, o.at.String()
+	was := map[string]any{}
+	if before == nil {
+		d.Do, d.ID = console.ConfigurationCreate, "" // each attempt would give it another one
+	} else {
+		was = o.part(before.all)
+	}
+	d.Fields = fieldsBetween(was, wanted)
+	key := reference{o.kind, after.ID}
+	late := fieldsBetween(o.part(after.all), wanted)
+	for i, f := range d.Fields {
+		if slices.ContainsFunc(late, func(l console.ConfigurationField) bool { return l.Field == f.Field }) {
+			d.Fields[i].Waits = a.waits[key]
+		}
+	}
+	for _, name := range a.secrets[key] {
+		d.Fields = append(d.Fields, console.ConfigurationField{Field: name, After: secretChanged})
+	}
+	return d
+}
+
+// secretChanged stands for the value of a secret.
+const secretChanged = "(new value)"
+
+// summary returns the digest of what the files of a source describe.
+func summary(all []console.ManagedObject) (string, error) {
+	type one struct {
+		console.ConfiguredObject
+		Described json.RawMessage
+		Former    bool
+	}
+	var list []one
+	for _, m := range all {
+		list = append(list, one{m.ConfiguredObject, m.Described, m.Former})
+	}
+	b, err := json.Marshal(list)
+	if err != nil {
+		return "", baton.Errorf(baton.Internal, "encode configuration: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:12]), nil
+}
