@@ -14,37 +14,38 @@ import (
 	"baton/console"
 	"baton/console/evidence"
 	"baton/console/govern"
+	"baton/console/govern/governtest"
 	"baton/console/review"
 	"baton/console/store"
 )
 
 // pack makes the evidence pack of a campaign as somebody, and returns its bytes.
 func (w *world) pack(who string, id console.ID) []byte {
-	w.t.Helper()
-	p, err := w.EvidencePack(ctx, w.callers[who], id)
-	w.check(err)
+	w.T.Helper()
+	p, err := w.EvidencePack(ctx, w.Callers[who], id)
+	w.Check(err)
 	defer p.Close()
 	b, err := io.ReadAll(io.NewSectionReader(p, 0, p.Size))
-	w.check(err)
+	w.Check(err)
 	return b
 }
 
 // verified verifies a pack against the key of the console, and heads.
 func (w *world) verified(pack []byte, heads ...console.ChainHead) evidence.Report {
-	w.t.Helper()
+	w.T.Helper()
 	var key []byte
-	w.view(func(tx *store.Tx) (err error) {
+	w.View(func(tx *store.Tx) (err error) {
 		key, err = tx.SigningPublicKey()
 		return err
 	})
 	r, err := evidence.Verify(ctx, bytes.NewReader(pack), int64(len(pack)), evidence.Options{Fingerprint: console.Fingerprint(key), Heads: heads})
-	w.check(err)
+	w.Check(err)
 	return r
 }
 
 func (w *world) head() (h console.ChainHead) {
-	w.t.Helper()
-	w.view(func(tx *store.Tx) (err error) {
+	w.T.Helper()
+	w.View(func(tx *store.Tx) (err error) {
 		h, err = tx.ChainHead()
 		return err
 	})
@@ -58,14 +59,14 @@ func TestAcceptance9(t *testing.T) { onBoth(t, testAcceptance9) }
 
 func testAcceptance9(t *testing.T, w *world) {
 	id := w.started(func(s *console.CampaignSettings) { s.Scope.Console = true })
-	w.check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove, "ben Members": console.ChooseRemove, "cem Admins": console.ChooseKeep}))
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove, "ben Members": console.ChooseRemove, "cem Admins": console.ChooseKeep}))
 	if r := w.verified(w.pack("camp", id)); len(r.Faults) > 0 || r.State != console.CampaignRunning {
 		t.Errorf("while it runs: %s, %v", r.State, r.Faults)
 	}
 	w.closed(id)
-	w.carryOut()
-	w.tenant.Groups[1].Members = []string{"ana", "dan"} // ana was added again
-	w.sync()
+	w.CarryOut()
+	w.Tenant.Groups[1].Members = []string{"ana", "dan"} // ana was added again
+	w.ApplySync()
 	w.advance(id)
 	kept := w.head()
 	b := w.pack("aud", id)
@@ -90,7 +91,7 @@ func testAcceptance9(t *testing.T, w *world) {
 	}
 
 	before := w.head()
-	w.update(func(tx *store.Tx) error {
+	w.Update(func(tx *store.Tx) error {
 		_, err := tx.Engine().Exec("UPDATE event SET payload = $2 WHERE number = $1", kept.Number-1, []byte(`{"kind":"a.b","at":"2026-11-29T12:00:00Z","actor":{"kind":"system"}}`))
 		return err
 	})
@@ -105,8 +106,8 @@ func testAcceptance9(t *testing.T, w *world) {
 }
 
 func (w *world) lastEvent() (e store.Event) {
-	w.t.Helper()
-	w.view(func(tx *store.Tx) error {
+	w.T.Helper()
+	w.View(func(tx *store.Tx) error {
 		all, err := tx.EventsBefore(store.EventFilter{}, 0, 1)
 		if err == nil {
 			e = all[0]
@@ -118,20 +119,20 @@ func (w *world) lastEvent() (e store.Event) {
 
 // TestWhoMakesPacks checks who may make the pack of a review, and when.
 func TestWhoMakesPacks(t *testing.T) {
-	w := newWorld(t, openSQLite(t))
-	draft, err := w.AddCampaign(ctx, w.callers["camp"], newCampaign())
-	w.check(err)
-	_, err = w.EvidencePack(ctx, w.callers["aud"], draft)
-	wantKind(t, "a draft", err, baton.Refused)
+	w := newWorld(t, governtest.OpenSQLite(t))
+	draft, err := w.AddCampaign(ctx, w.Callers["camp"], newCampaign())
+	w.Check(err)
+	_, err = w.EvidencePack(ctx, w.Callers["aud"], draft)
+	governtest.WantKind(t, "a draft", err, baton.Refused)
 	id := w.started()
-	for who, want := range map[string]baton.Kind{"camp": none, "aud": none, "so": none, "sup": none, "own": baton.PermissionDenied, "other": baton.NotFound, "ana": baton.NotFound, "nobody": baton.NotFound} {
-		p, err := w.EvidencePack(ctx, w.callers[who], id)
-		wantKind(t, who, err, want)
+	for who, want := range map[string]baton.Kind{"camp": governtest.None, "aud": governtest.None, "so": governtest.None, "sup": governtest.None, "own": baton.PermissionDenied, "other": baton.NotFound, "ana": baton.NotFound, "nobody": baton.NotFound} {
+		p, err := w.EvidencePack(ctx, w.Callers[who], id)
+		governtest.WantKind(t, who, err, want)
 		if err == nil {
 			if !strings.HasPrefix(p.Name, "review-"+string(id)+"-event-") {
 				t.Error(p.Name)
 			}
-			w.check(p.Close())
+			w.Check(p.Close())
 		}
 	}
 }
@@ -141,8 +142,8 @@ func TestPackOfOneState(t *testing.T) { onBoth(t, testPackOfOneState) }
 
 func testPackOfOneState(t *testing.T, w *world) {
 	id := w.started()
-	w.check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove}))
-	w.later(time.Hour)
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"ana Members": console.ChooseRemove}))
+	w.Later(time.Hour)
 	first, second := w.built(id), w.built(id)
 	if !bytes.Equal(first, second) || len(first) == 0 {
 		t.Errorf("%d and %d bytes differ", len(first), len(second))
@@ -151,10 +152,10 @@ func testPackOfOneState(t *testing.T, w *world) {
 
 // built returns the pack of a campaign without recording it.
 func (w *world) built(id console.ID) []byte {
-	w.t.Helper()
+	w.T.Helper()
 	var b []byte
-	w.view(func(tx *store.Tx) error {
-		f, err := os.Create(filepath.Join(w.t.(*testing.T).TempDir(), "pack.zip"))
+	w.View(func(tx *store.Tx) error {
+		f, err := os.Create(filepath.Join(w.T.(*testing.T).TempDir(), "pack.zip"))
 		if err != nil {
 			return err
 		}
