@@ -233,6 +233,9 @@ func sentence(text string) string {
 	if strings.HasPrefix(text, durationText) {
 		return strings.TrimSuffix(text, ".") + "." // the form that clients look for
 	}
+	if name, _, ok := strings.Cut(text, ": "); ok && strings.Contains(name, ".") && !strings.Contains(name, " ") {
+		return strings.TrimSuffix(text, ".") + "." // it begins with the name of a file
+	}
 	return strings.ToUpper(text[:1]) + strings.TrimSuffix(text[1:], ".") + "."
 }
 

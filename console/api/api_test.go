@@ -100,8 +100,8 @@ var want = map[string][]int{
 	"POST /api/v1/campaigns/action/preview":                               {403, 403, 403, 403, 200},
 	"GET /api/v1/campaigns/{campaign}":                                    {404, 404, 404, 200},
 	"POST /api/v1/campaigns/{campaign}":                                   {404, 404, 404, 403, 400}, // another version
-	"POST /api/v1/campaigns/{campaign}/action/prepare":                    {404, 404, 404, 403, 200},
-	"POST /api/v1/campaigns/{campaign}/action/reset":                      {404, 404, 404, 403, 200},
+	"POST /api/v1/campaigns/{campaign}/action/prepare":                    {404, 404, 404, 403, 400},
+	"POST /api/v1/campaigns/{campaign}/action/reset":                      {404, 404, 404, 403, 400},
 	"POST /api/v1/campaigns/{campaign}/action/start":                      {404, 404, 404, 403, 400}, // it is a draft
 	"POST /api/v1/campaigns/{campaign}/action/close":                      {404, 404, 404, 403, 400},
 	"POST /api/v1/campaigns/{campaign}/action/cancel":                     {404, 404, 404, 403, 200},

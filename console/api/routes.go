@@ -260,7 +260,7 @@ var routes = []route{
 	{"POST /api/v1/campaigns/{campaign}/action/sample", configureAll, runCampaigns, takes(sampleCampaign)},
 	{"GET /api/v1/campaigns/{campaign}/items", readTasks, seeCampaigns, responds(listReviewItems).with("mine", "pending", "submitted", "by_person", "app_id", "entitlement_id", "user_id", "app_user_id", "undecided", "admins", "gone", "unassigned", "sampled", "outcome", "result", "page_size", "page_token")},
 	{"GET /api/v1/campaigns/{campaign}/items/{item}", readTasks, seeCampaigns, responds(getReviewItem)},
-	{"GET /api/v1/campaigns/{campaign}/pack", readTasks, seeCampaign, writes(campaignPack)},
+	{"GET /api/v1/campaigns/{campaign}/pack", readAll, seeCampaign, writes(campaignPack)},
 	{"GET /api/v1/campaigns/{campaign}/submissions", readTasks, seeCampaigns, responds(listSubmissions).with("page_size", "page_token")},
 	{"POST /api/v1/campaigns/{campaign}/action/decide", decide, decideAsked, takes(decideReview)},
 	{"POST /api/v1/campaigns/{campaign}/action/bulk", decide, decideAsked, takes(bulkReview)},
