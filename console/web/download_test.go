@@ -69,6 +69,8 @@ func TestDownloadsAreEvents(t *testing.T) {
 		"GET /connectors/{connector}/syncs/{sync}/file?format=csv":      "sync.downloaded",
 		"GET /audit/export":                                             "audit.exported",
 		"GET /audit/export?format=csv":                                  "audit.exported",
+		"GET /settings/configuration/export":                            "configuration.exported",
+		"GET /settings/configuration/export?format=csv":                 "configuration.exported",
 		"GET /audit/head":                                               "audit.head-downloaded",
 		"GET /audit/head?format=csv":                                    "audit.head-downloaded",
 	}
