@@ -8,6 +8,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 # grpcnotrace leaves out grpc's debug pages, which are not served here. They import html/template,
 # with which the linker keeps every method of every type: 3 MB.
 TAGS := grpcnotrace
+comma := ,
 LDFLAGS := -s -w -X main.version=$(VERSION)
 # These packages are compiled without inlining: their speed does not matter here, and the console is
 # 3 MB smaller.
@@ -138,6 +139,11 @@ bench-console-findings: ## Measure the findings of a tenant each of whose accoun
 bench-console-reviews: ## Measure a review on both databases: freeze, pages, decisions, progress (ITEMS=100000)
 	$(GO) test -c -o bin/review.test ./console/review
 	cd console/review && ../../bin/review.test -test.run '^$$' -test.bench '^BenchmarkReview$$' -test.benchtime 1x -test.timeout 60m -items $(or $(ITEMS),100000)
+
+.PHONY: bench-console-replicas
+bench-console-replicas: ## Measure what operations cost with more replicas, connectors, people and grants; prints rows for docs/performance.md
+	BATON_TEST_POSTGRES=require $(GO) test ./cmd/baton-console -count=1 -run TestCosts -v -timeout 60m -cost-operations 60 -cost-rest 60s \
+		-costs $(or $(COSTS),1/10/0/0$(comma)2/10/0/0$(comma)3/10/0/0$(comma)1/100/0/0$(comma)1/500/0/0$(comma)1/10/100000/0$(comma)1/10/0/1000000) | grep -E "^costs:|^---|_test.go|^FAIL|^ok"
 
 .PHONY: crash-sweep
 crash-sweep: ## Kill syncs, cut their power and fill their disk at every point; prints the counts (SEED=1)

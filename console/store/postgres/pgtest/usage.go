@@ -11,11 +11,11 @@ import (
 
 // ProcessorTime returns the processor time of the server and its processes; 0 if the system does not
 // report it.
-func (s *Server) ProcessorTime() time.Duration { return childrenTime(s.Pid()) }
+func (s *Server) ProcessorTime() time.Duration { return ProcessorTime(s.Pid()) }
 
-// childrenTime returns the processor time of a process and its children; 0 if the system does not
+// ProcessorTime returns the processor time of a process and its children; 0 if the system does not
 // report it.
-func childrenTime(pid int) (total time.Duration) {
+func ProcessorTime(pid int) (total time.Duration) {
 	all, _ := filepath.Glob("/proc/[0-9]*/stat")
 	for _, path := range all {
 		f, err := os.Open(path)
