@@ -10,6 +10,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TAGS := grpcnotrace
 comma := ,
 LDFLAGS := -s -w -X main.version=$(VERSION)
+# The linker keeps methods that templates call by name, and no others: another 5 MB (docs/adr/0018-methods-of-templates.md).
+OVERLAY := bin/overlay/overlay.json
 # These packages are compiled without inlining: their speed does not matter here, and the console is
 # 3 MB smaller.
 SMALL := github.com/cockroachdb/... cel.dev/... github.com/antlr4-go/... google.golang.org/... github.com/gogo/... github.com/prometheus/... \
@@ -17,15 +19,19 @@ SMALL := github.com/cockroachdb/... cel.dev/... github.com/antlr4-go/... google.
 	baton/console/server baton/console/config baton/console/installation baton/console/scim baton/console/siem baton/console/webhook baton/console/notify baton/console/mail baton/console/telemetry \
 	baton/console/govern baton/console/approve baton/console/worker baton/console/findings \
 	baton/sandbox/... github.com/go-jose/... github.com/wneessen/... crypto/x509 encoding/xml github.com/minio/... github.com/getsentry/... github.com/robfig/...
-BUILD = CGO_ENABLED=0 $(GO) build -tags $(TAGS) -trimpath $(SMALL:%=-gcflags=%=-l) -ldflags '$(LDFLAGS)'
+BUILD = CGO_ENABLED=0 $(GO) build -tags $(TAGS) -overlay $(OVERLAY) -trimpath $(SMALL:%=-gcflags=%=-l) -ldflags '$(LDFLAGS)'
 
 .PHONY: help
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the connectors into bin/
+build: overlay ## Build the programs into bin/
 	@for b in $(BINARIES); do $(BUILD) -o bin/$$b ./cmd/$$b || exit 1; done
+
+.PHONY: overlay
+overlay:
+	@$(GO) run ./internal/overlay $(dir $(OVERLAY))
 
 # Modules of their own (docs/adr/0006-nested-modules.md).
 NESTED := deploy release
@@ -53,7 +59,7 @@ check: ## Formatting, vet, staticcheck
 	cd release && $(STATICCHECK) ./...
 
 .PHONY: cross
-cross: ## Build for every platform
+cross: overlay ## Build for every platform
 	@for p in $(PLATFORMS); do echo $$p; for b in $(BINARIES); do \
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -o dist/$${p%/*}-$${p#*/}/ ./cmd/$$b || exit 1; done; done
 
@@ -73,7 +79,7 @@ image-test: ## Run the images with a read-only root as their user, beside the sa
 	$(GO) test -count=1 -v ./test/image -images $(CURDIR)/bin/rootfs
 
 .PHONY: sizes
-sizes: ## Measure the binaries and images, and write the README's table
+sizes: ## Measure the binaries and images, write the README's table; fails where a binary has more than 50 MB
 	$(GO) run -C release . sizes -update ../README.md
 
 CHROMIUM ?= chromium

@@ -371,6 +371,22 @@ func TestBuildFlags(t *testing.T) {
 	}
 }
 
+// TestSize: no binary has more than 50 MB. It measures the console, the largest.
+func TestSize(t *testing.T) {
+	b, err := (source{root: "..", version: "v0.0.0"}).binary(t.Context(), "baton-console", platform{"linux", "amd64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("baton-console has %d bytes", len(b.data))
+	if err := checkSize(b); err != nil {
+		t.Error(err)
+	}
+	b.data = make([]byte, maxBinary+1)
+	if err := checkSize(b); err == nil {
+		t.Error("a larger binary is accepted")
+	}
+}
+
 func TestStampChart(t *testing.T) {
 	got := string(stampChart([]byte("name: x\nversion: 0.1.0\nappVersion: v0.1.0\n# version: y\n"), "2.0.0-rc.1"))
 	if want := "name: x\nversion: 2.0.0-rc.1\nappVersion: v2.0.0-rc.1\n# version: y\n"; got != want {

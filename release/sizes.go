@@ -79,12 +79,25 @@ func (s source) size(ctx context.Context, program string, architectures ...strin
 		if _, err := l.addImage(s, b); err != nil {
 			return z, err
 		}
+		if err := checkSize(b); err != nil {
+			return z, err
+		}
 		z.binary[arch], z.modules = len(b.data), len(b.modules)-1
 		for _, blob := range l.blobs {
 			z.image[arch] += len(blob)
 		}
 	}
 	return z, nil
+}
+
+// maxBinary is the size that no program may exceed.
+const maxBinary = 50_000_000
+
+func checkSize(b *binary) error {
+	if n := len(b.data); n > maxBinary {
+		return fmt.Errorf("%s for %s has %d bytes, more than %d; \"go tool nm -size -sort size\" shows what is linked", b.program, b.platform, n, maxBinary)
+	}
+	return nil
 }
 
 func megabytes(n int) string { return fmt.Sprintf("%.1f MB", float64(n)/1e6) }

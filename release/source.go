@@ -138,8 +138,12 @@ func (s source) binary(ctx context.Context, program string, p platform) (*binary
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	// The overlay does not depend on the platform, and the program that writes it runs here.
+	if _, err := output(ctx, s.root, goEnv(host()), "go", "run", "./internal/overlay", dir); err != nil {
+		return nil, err
+	}
 	name := filepath.Join(dir, program)
-	args := []string{"build", "-tags", buildTags, "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version=" + s.version, "-o", name}
+	args := []string{"build", "-tags", buildTags, "-overlay", filepath.Join(dir, "overlay.json"), "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -buildid= -X main.version=" + s.version, "-o", name}
 	for _, library := range small {
 		args = append(args, "-gcflags="+library+"=-l")
 	}

@@ -30,6 +30,7 @@ var allowedImports = map[string][]string{
 	"internal/markup":           {},
 	"internal/otlp":             {"."},
 	"internal/output":           {"."},
+	"internal/overlay":          {},
 	"internal/scim":             {},
 	"internal/settings":         {".", "internal/english"},
 	"internal/pause":            {},
