@@ -56,7 +56,7 @@ func write(root, dir string) error {
 	}
 	replace := map[string]string{}
 	if changed, ok := replaceLookup(source, names); ok {
-		replace[original] = filepath.Join(dir, "exec.go")
+		replace[original] = filepath.Join(dir, "_exec.go") // no file of the package in this folder
 		if err := os.WriteFile(replace[original], changed, 0o644); err != nil {
 			return err
 		}
