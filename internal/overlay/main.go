@@ -41,12 +41,7 @@ func write(root, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	goroot, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		return fmt.Errorf("go env GOROOT: %w", err)
-	}
-	original := filepath.Join(strings.TrimSpace(string(goroot)), "src", "text", "template", "exec.go")
-	source, err := os.ReadFile(original)
+	original, source, err := templateEngine()
 	if err != nil {
 		return err
 	}
@@ -68,6 +63,17 @@ func write(root, dir string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "overlay.json"), data, 0o644)
+}
+
+// templateEngine returns the file of the toolchain's text/template that calls methods, and its source.
+func templateEngine() (path string, source []byte, err error) {
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", nil, fmt.Errorf("go env GOROOT: %w", err)
+	}
+	path = filepath.Join(strings.TrimSpace(string(goroot)), "src", "text", "template", "exec.go")
+	source, err = os.ReadFile(path)
+	return path, source, err
 }
 
 // lookup is the call by which text/template finds methods.
