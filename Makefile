@@ -31,7 +31,7 @@ build: overlay ## Build the programs into bin/
 
 .PHONY: overlay
 overlay:
-	@$(GO) run ./internal/overlay $(dir $(OVERLAY))
+	@$(GO) run ./internal/overlay "$$($(GO) env GOROOT)" $(dir $(OVERLAY))
 
 # Modules of their own (docs/adr/0006-nested-modules.md).
 NESTED := deploy release

@@ -138,8 +138,12 @@ func (s source) binary(ctx context.Context, program string, p platform) (*binary
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
+	goroot, err := output(ctx, s.root, goEnv(host()), "go", "env", "GOROOT")
+	if err != nil {
+		return nil, err
+	}
 	// The overlay does not depend on the platform, and the program that writes it runs here.
-	if _, err := output(ctx, s.root, goEnv(host()), "go", "run", "./internal/overlay", dir); err != nil {
+	if _, err := output(ctx, s.root, goEnv(host()), "go", "run", "./internal/overlay", strings.TrimSpace(goroot), dir); err != nil {
 		return nil, err
 	}
 	name := filepath.Join(dir, program)

@@ -5,7 +5,7 @@
 // overlay replaces this one call of text/template by a list of the names that occur in the templates
 // of this module, so that the linker keeps methods of these names only. Templates behave the same.
 //
-//	go run ./internal/overlay FOLDER
+//	go run ./internal/overlay "$(go env GOROOT)" FOLDER
 //
 // writes FOLDER/overlay.json. Where the toolchain's text/template has another form than expected, the
 // overlay is empty and the programs are larger.
@@ -16,24 +16,22 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: go run ./internal/overlay FOLDER")
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, `usage: go run ./internal/overlay "$(go env GOROOT)" FOLDER`)
 		os.Exit(2)
 	}
-	if err := write(".", os.Args[1]); err != nil {
+	if err := write(".", os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "overlay:", err)
 		os.Exit(1)
 	}
 }
 
-// write writes the overlay for the module at root into a folder.
-func write(root, dir string) error {
+// write writes the overlay for the module at root and the toolchain at goroot into a folder.
+func write(root, goroot, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
@@ -41,7 +39,8 @@ func write(root, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	original, source, err := templateEngine()
+	original := filepath.Join(goroot, "src", "text", "template", "exec.go")
+	source, err := os.ReadFile(original)
 	if err != nil {
 		return err
 	}
@@ -63,17 +62,6 @@ func write(root, dir string) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "overlay.json"), data, 0o644)
-}
-
-// templateEngine returns the file of the toolchain's text/template that calls methods, and its source.
-func templateEngine() (path string, source []byte, err error) {
-	goroot, err := exec.Command("go", "env", "GOROOT").Output()
-	if err != nil {
-		return "", nil, fmt.Errorf("go env GOROOT: %w", err)
-	}
-	path = filepath.Join(strings.TrimSpace(string(goroot)), "src", "text", "template", "exec.go")
-	source, err = os.ReadFile(path)
-	return path, source, err
 }
 
 // lookup is the call by which text/template finds methods.
