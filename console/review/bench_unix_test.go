@@ -3,8 +3,11 @@
 package review_test
 
 import (
+	"bufio"
+	"crypto/sha256"
 	"flag"
-	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -12,13 +15,8 @@ import (
 	"testing"
 	"time"
 
-	zs "zombiezen.com/go/sqlite"
-	"zombiezen.com/go/sqlite/sqlitex"
-
 	"baton/console"
-	"baton/console/govern"
 	"baton/console/govern/governtest"
-	"baton/console/ingest/ingesttest"
 	"baton/console/review"
 	"baton/console/store"
 )
@@ -33,15 +31,16 @@ func cpu() time.Duration {
 }
 
 // BenchmarkReview measures a campaign on both databases: freezing its population, pages of items,
-// single decisions with their submission, and progress. On PostgreSQL the server's CPU is not
-// included. The floor hashes the same rows and inserts them into a table without indexes.
+// decisions one at a time and 50 at a time with their submission, progress, and the evidence pack. On
+// PostgreSQL the server's CPU is not included. The floors do the same with plain SQL, on a table
+// without indexes that has what the items show: see [world.floor].
 func BenchmarkReview(b *testing.B) {
 	for _, db := range []struct {
 		name string
 		open func(testing.TB) *store.Store
 	}{{"sqlite", governtest.OpenSQLite}, {"postgres", governtest.OpenPostgres}} {
 		b.Run(db.name, func(b *testing.B) {
-			w, id := newLarge(b, db.open(b))
+			w, id := newLarge(b, db.open(b), *itemCount)
 			for b.Loop() {
 				w.measure(b, id)
 			}
@@ -49,145 +48,187 @@ func BenchmarkReview(b *testing.B) {
 	}
 }
 
-// newLarge returns a console with accounts that hold four entitlements each, of people of their own,
-// and the draft of a campaign whose items one person reviews.
-func newLarge(b *testing.B, s *store.Store) (*world, console.ID) {
-	w := newWorld(b, s)
-	groups := make([]ingesttest.Group, 400)
-	for g := range groups {
-		groups[g] = ingesttest.Group{ID: fmt.Sprintf("g%03d", g), Name: fmt.Sprintf("Group %d", g)}
-	}
-	tenant := ingesttest.Tenant{}
-	for n := range *itemCount / 4 {
-		account := fmt.Sprintf("a%06d", n)
-		tenant.Accounts = append(tenant.Accounts, ingesttest.Account(account, fmt.Sprintf("Person Number %d", n), account+"@example.test"))
-		for k := range 4 {
-			g := &groups[(n*7+k*100)%400]
-			g.Members = append(g.Members, account)
-		}
-	}
-	tenant.Groups = groups
-	var app, connector console.ID
-	w.Update(func(tx *store.Tx) (err error) {
-		if app, err = tx.AddApp(console.App{Name: "Large", Owners: []console.ID{w.ID("own")}}); err != nil {
-			return err
-		}
-		connector, err = tx.AddConnector(console.Connector{App: app, Name: "large"})
-		return err
-	})
-	w.Later(time.Minute)
-	tenant.Apply(b, s, connector, w.Time)
-	for part := range slices.Chunk(tenant.Accounts, 1000) {
-		w.Update(func(tx *store.Tx) error {
-			m, err := tx.Moment(app, time.Time{})
-			if err != nil {
-				return err
-			}
-			for _, a := range part {
-				id, err := tx.AddPerson(console.Person{Name: a.DisplayName, Emails: []string{a.User.Login}, Department: "Sales"})
-				if err != nil {
-					return err
-				}
-				r, err := tx.ResourceByID(m, "user", a.ID.ID)
-				if err != nil {
-					return err
-				}
-				if err := tx.SetAccountOwner(r.Key, id, store.OwnerMatched); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	id, err := w.AddCampaign(ctx, w.Callers["camp"], govern.NewCampaign{CampaignSettings: settings(func(c *console.CampaignSettings) { c.Scope.Apps = []console.ID{app} })})
-	w.Check(err)
-	w.Check(w.PrepareCampaign(ctx, w.Callers["camp"], id, "measured"))
-	return w, id
-}
-
 func (w *world) measure(b *testing.B, id console.ID) {
-	runtime.GC()
-	before := cpu()
-	_, err := review.Advance(ctx, w.Store, func() time.Time { return w.Time }, id, func() error { return nil })
-	w.Check(err)
-	stage := cpu() - before
+	report := func(what string, value, floor float64) {
+		b.ReportMetric(value, what)
+		b.ReportMetric(floor, "floor-"+what)
+	}
+	stage := cpuOf(func() {
+		_, err := review.Advance(ctx, w.Store, func() time.Time { return w.Time }, id, func() error { return nil })
+		w.Check(err)
+	})
 	w.Check(w.StartCampaign(ctx, w.Callers["camp"], id))
-	floor := w.floor(b, id)
-	b.ReportMetric(stage.Seconds(), "stage-CPU-s")
-	b.ReportMetric(floor.Seconds(), "floor-CPU-s")
-	b.ReportMetric(stage.Seconds()/floor.Seconds(), "stage/floor")
+	f := w.floor(id)
+	report("stage-CPU-s", stage, f.stage)
 
-	var times []time.Duration
+	var items, mine []time.Duration
 	for n := range 200 {
 		after := (n * 37 % 100) * *itemCount / 100
-		for _, page := range []func() error{
-			func() error {
-				_, err := w.CampaignItems(ctx, w.Callers["aud"], id, store.ItemFilter{}, after, 50)
-				return err
-			},
-			func() error {
-				_, err := w.MyReviewItems(ctx, w.Callers["own"], id, store.ReviewerFilter{ByPerson: n%2 == 0}, store.AssignmentPlace{Place: after / 4, Item: after}, 50)
-				return err
-			},
-		} {
-			began := time.Now()
-			w.Check(page())
-			times = append(times, time.Since(began))
-		}
+		items = append(items, timed(func() {
+			_, err := w.CampaignItems(ctx, w.Callers["aud"], id, store.ItemFilter{}, after, 50)
+			w.Check(err)
+		}))
+		mine = append(mine, timed(func() {
+			_, err := w.MyReviewItems(ctx, w.Callers["own"], id, store.ReviewerFilter{ByPerson: n%2 == 0}, store.AssignmentPlace{Place: after / 4, Item: after}, 50)
+			w.Check(err)
+		}))
 	}
-	slices.Sort(times)
-	b.ReportMetric(float64(times[len(times)*95/100].Microseconds())/1000, "page-p95-ms")
+	report("page-p95-ms", p95(append(items, mine...)), f.page)
 
-	before = cpu()
-	for n := range 1000 {
-		_, err := w.DecideReview(ctx, w.Callers["own"], id, []review.Choice{{Item: 1 + n*7, Choice: console.ChooseKeep, Seconds: 3}}, 0, false)
-		w.Check(err)
-	}
-	_, err = w.SubmitReview(ctx, w.Callers["own"], id)
-	w.Check(err)
-	b.ReportMetric((cpu() - before).Seconds(), "1000-decisions-CPU-s")
+	report("1000-decisions-CPU-s", cpuOf(func() { w.decideMany(id, 0, 1) }), f.decisions)
+	b.ReportMetric(cpuOf(func() { w.decideMany(id, 1, 50) }), "1000-decisions-by-50-CPU-s")
 
-	times = times[:0]
+	var progress []time.Duration
 	for range 50 {
-		began := time.Now()
-		_, err := w.Campaign(ctx, w.Callers["aud"], id)
-		w.Check(err)
-		times = append(times, time.Since(began))
+		progress = append(progress, timed(func() {
+			_, err := w.Campaign(ctx, w.Callers["aud"], id)
+			w.Check(err)
+		}))
 	}
-	slices.Sort(times)
-	b.ReportMetric(float64(times[len(times)*95/100].Microseconds())/1000, "progress-p95-ms")
+	report("progress-p95-ms", p95(progress), f.progress)
+
+	w.decideAll(id)
+	report("pack-CPU-s", cpuOf(func() {
+		p, err := w.EvidencePack(ctx, w.Callers["aud"], id)
+		w.Check(err)
+		b.ReportMetric(float64(p.Size)/1e6, "pack-MB")
+		w.Check(p.Close())
+	}), f.pack)
+	_, growth := w.packGrowth(id)
+	b.ReportMetric(float64(growth)/1e6, "pack-heap-MB")
 }
 
-// floor hashes what the items show, and inserts the rows into a table without indexes.
-func (w *world) floor(b *testing.B, id console.ID) time.Duration {
-	var rows [][]byte
-	for after := 0; ; {
-		n := 0
-		w.View(func(tx *store.Tx) error {
-			items, err := tx.ReviewItems(id, store.ItemFilter{}, after, store.PageSize)
-			for _, i := range items {
-				rows, after, n = append(rows, i.Shown.Encode()), i.Number, n+1
-			}
-			return err
-		})
-		if n == 0 {
-			break
+// decideMany makes 1,000 decisions, some at a time, about items that differ by the offset, and submits
+// them.
+func (w *world) decideMany(id console.ID, offset, at int) {
+	for n := 0; n < 1000; n += at {
+		choices := make([]review.Choice, at)
+		for i := range choices {
+			choices[i] = review.Choice{Item: 1 + (n+i)*7 + offset, Choice: console.ChooseKeep, Seconds: 3}
 		}
+		_, err := w.DecideReview(ctx, w.Callers["own"], id, choices, 0, false)
+		w.Check(err)
 	}
-	conn, err := zs.OpenConn(filepath.Join(b.TempDir(), "floor.db"), zs.OpenReadWrite, zs.OpenCreate, zs.OpenWAL)
+	_, err := w.SubmitReview(ctx, w.Callers["own"], id)
 	w.Check(err)
-	defer conn.Close()
-	w.Check(sqlitex.ExecuteTransient(conn, "CREATE TABLE row (number INTEGER PRIMARY KEY, shown BLOB, hash BLOB)", nil))
+}
+
+// cpuOf returns the CPU seconds of the process while a function runs.
+func cpuOf(fn func()) float64 {
 	runtime.GC()
 	before := cpu()
-	end := sqlitex.Transaction(conn)
-	for n, r := range rows {
-		h := console.HashShown(r)
-		if err = sqlitex.Execute(conn, "INSERT INTO row VALUES (?, ?, ?)", &sqlitex.ExecOptions{Args: []any{n, r, h[:]}}); err != nil {
+	fn()
+	return (cpu() - before).Seconds()
+}
+
+func timed(fn func()) time.Duration {
+	began := time.Now()
+	fn()
+	return time.Since(began)
+}
+
+// p95 returns the 95th percentile in milliseconds.
+func p95(times []time.Duration) float64 {
+	slices.Sort(times)
+	return float64(times[len(times)*95/100].Microseconds()) / 1000
+}
+
+// floors holds what the least work costs.
+type floors struct {
+	stage     float64 // hash what all items show, and insert it
+	page      float64 // read 50 rows of it, by number
+	decisions float64 // 1,000 transactions that change one row each
+	progress  float64 // count the rows
+	pack      float64 // read, hash, and write the rows to a file, twice
+}
+
+func (w *world) floor(id console.ID) (f floors) {
+	var rows [][]byte
+	for after := 0; ; {
+		var items []console.ReviewItem
+		w.View(func(tx *store.Tx) (err error) {
+			items, err = tx.ReviewItems(id, store.ItemFilter{}, after, store.PageSize)
+			return err
+		})
+		if len(items) == 0 {
 			break
 		}
+		for _, i := range items {
+			rows, after = append(rows, i.Shown.Encode()), i.Number
+		}
 	}
-	end(&err)
-	w.Check(err)
-	return cpu() - before
+	w.Update(func(tx *store.Tx) error {
+		blob := map[string]string{"sqlite": "BLOB", "postgres": "BYTEA"}[w.Store.Engine().Name()]
+		_, err := tx.Engine().Exec("CREATE TABLE floor (number BIGINT PRIMARY KEY, shown " + blob + ", hash " + blob + ")")
+		return err
+	})
+	f.stage = cpuOf(func() {
+		w.Update(func(tx *store.Tx) error {
+			return insertRows(tx.Engine().Copy, rows)
+		})
+	})
+	read := func(sql string, args ...any) func() {
+		return func() {
+			w.View(func(tx *store.Tx) error {
+				return readRows(tx.Engine().Query, func([]byte) error { return nil }, sql, args...)
+			})
+		}
+	}
+	var pages, counts []time.Duration
+	for n := range 200 {
+		pages = append(pages, timed(read("SELECT shown, number, hash FROM floor WHERE number > $1 ORDER BY number LIMIT 50", (n*37%100)*len(rows)/100)))
+	}
+	for range 20 {
+		counts = append(counts, timed(read("SELECT CAST(count(*) AS TEXT) FROM floor")))
+	}
+	f.page, f.progress = p95(pages), p95(counts)
+	f.decisions = cpuOf(func() {
+		for n := range 1000 {
+			w.Update(func(tx *store.Tx) error {
+				_, err := tx.Engine().Exec("UPDATE floor SET hash = $2 WHERE number = $1", n*7, []byte("keep"))
+				return err
+			})
+		}
+	})
+	f.pack = cpuOf(func() {
+		out, err := os.Create(filepath.Join(w.T.TempDir(), "floor"))
+		w.Check(err)
+		defer out.Close()
+		to := bufio.NewWriter(io.MultiWriter(out, sha256.New()))
+		for range 2 {
+			w.View(func(tx *store.Tx) error {
+				return readRows(tx.Engine().Query, func(shown []byte) error {
+					_, err := to.Write(shown)
+					return err
+				}, "SELECT shown FROM floor ORDER BY number")
+			})
+		}
+		w.Check(to.Flush())
+	})
+	return f
+}
+
+// insertRows hashes rows and copies them into the table of floors.
+func insertRows[W interface {
+	Int(int64)
+	Bytes([]byte)
+	End() error
+}](copyInto func(string, []string, func(W) error) error, rows [][]byte) error {
+	return copyInto("floor", []string{"number", "shown", "hash"}, func(w W) error {
+		for n, r := range rows {
+			h := console.HashShown(r)
+			w.Int(int64(n))
+			w.Bytes(r)
+			w.Bytes(h[:])
+			if err := w.End(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// readRows runs a query and calls fn with the first column of each result.
+func readRows[R interface{ Bytes(int) []byte }](query func(func(R) error, string, ...any) error, fn func([]byte) error, sql string, args ...any) error {
+	return query(func(r R) error { return fn(r.Bytes(0)) }, sql, args...)
 }

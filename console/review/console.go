@@ -28,7 +28,7 @@ func (p *population) readConsole() error {
 			source.Excluded[why]++
 			continue
 		}
-		i := item{person: person}
+		i := &item{person: person}
 		i.Kind, i.Object, i.Person, i.Admin = a.Kind, a.Object, person.ID, c.Admin
 		i.Shown = console.ReviewShown{AppName: consoleName, EntitlementName: a.Name, AccountName: person.Name, PersonName: person.Name, Department: person.Department, PersonStatus: person.Status, Admin: c.Admin, Since: a.Since}
 		if person.Service {

@@ -101,54 +101,43 @@ const maxSeconds = 24 * 60 * 60
 
 // Subjective tells whose access items are, now and when they were frozen.
 type Subjective struct {
-	tx     *store.Tx
-	owners map[console.ResourceKey]console.Person
-	recent map[console.ResourceKey]bool // that the reviewer owned lately
-	merged map[console.ID]console.ID    // canonical persons that were looked up
+	owners map[console.ResourceKey]console.ID // canonical persons
+	recent map[console.ResourceKey]bool       // that the reviewer owned lately
+	merged map[console.ID]console.ID          // canonical persons of the items and of the reviewer
 }
 
 // Subjects reads whose access items are, to compare them with a reviewer.
-func Subjects(tx *store.Tx, items map[int]console.ReviewItem, reviewer console.ID, now time.Time) (Subjective, error) {
-	s := Subjective{tx: tx, merged: map[console.ID]console.ID{}}
+func Subjects(tx *store.Tx, items map[int]console.ReviewItem, reviewer console.ID, now time.Time) (s Subjective, err error) {
 	var accounts []console.ResourceKey
+	persons := []console.ID{reviewer}
 	for _, i := range items {
+		persons = append(persons, i.Person)
 		if i.Kind == console.ReviewAccess {
 			accounts = append(accounts, i.Account)
 		}
 	}
-	slices.Sort(accounts)
-	accounts = slices.Compact(accounts)
-	var err error
-	if s.owners, err = tx.OwnersNow(accounts); err != nil {
+	if s.merged, err = tx.CanonicalPersons(persons); err != nil {
 		return s, err
 	}
-	s.recent, err = tx.RecentlyOwned(accounts, reviewer, now)
+	s.owners, s.recent, err = tx.OwnersAndLately(accounts, s.canonical(reviewer), now)
 	return s, err
 }
 
+func (s Subjective) canonical(id console.ID) console.ID { return cmp.Or(s.merged[id], id) }
+
 // Self returns a refusal if the reviewer would decide about the own access.
 func (s Subjective) Self(i console.ReviewItem, reviewer console.ID) error {
-	same := func(id console.ID) console.ID {
-		if c, known := s.merged[id]; known {
-			return c
-		}
-		s.merged[id] = id
-		if c, err := s.tx.Canonical(id); err == nil {
-			s.merged[id] = c
-		}
-		return s.merged[id]
-	}
 	subject := console.ReviewSubject{Person: i.Person}
 	if i.Kind == console.ReviewAccess && s.recent[i.Account] {
-		subject.Barred = map[console.ID]string{same(reviewer): barredFormer}
+		subject.Barred = map[console.ID]string{s.canonical(reviewer): barredFormer}
 	}
-	if err := subject.CheckReviewer(reviewer, "", same); err != nil {
+	if err := subject.CheckReviewer(reviewer, "", s.canonical); err != nil {
 		return err
 	}
-	if owner, there := s.owners[i.Account]; there && i.Kind == console.ReviewAccess {
-		return console.ReviewSubject{Person: owner.Canonical()}.CheckReviewer(reviewer, "", same)
+	if i.Kind != console.ReviewAccess {
+		return nil
 	}
-	return nil
+	return console.ReviewSubject{Person: s.owners[i.Account]}.CheckReviewer(reviewer, "", s.canonical)
 }
 
 // Decide stores decisions, pending until they are submitted. If some are blocked, it stores none,

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"iter"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -13,15 +14,13 @@ import (
 	"baton/console/store"
 )
 
-// Pack yields what the evidence pack of a campaign is made of: the state in one transaction. It holds
-// the submissions and the ids of the operations, and reads everything else page by page.
+// Pack yields what the evidence pack of a campaign is made of: the state in one transaction. It reads
+// everything page by page, so its memory does not depend on the size of the campaign.
 type Pack struct {
-	tx          *store.Tx
-	campaign    console.Campaign
-	plan        *console.RemovalPlan
-	submissions []evidence.Submission
-	operations  map[string]bool
-	first       int64 // the first event of the campaign
+	tx       *store.Tx
+	campaign console.Campaign
+	plan     *console.RemovalPlan
+	first    int64 // the first event of the campaign
 }
 
 // NewPack returns the source of the pack of a campaign. Refused if its population is not frozen.
@@ -33,23 +32,13 @@ func NewPack(tx *store.Tx, id console.ID) (*Pack, error) {
 	if c.Staged == nil {
 		return nil, baton.Errorf(baton.Refused, "the review has no population yet").WithFix("Prepare it first.")
 	}
-	p := &Pack{tx: tx, campaign: c, operations: map[string]bool{}}
+	p := &Pack{tx: tx, campaign: c}
 	if c.Plan != "" {
 		plan, err := tx.Plan(c.Plan)
 		if err != nil {
 			return nil, err
 		}
 		p.plan = &plan
-		for r, err := range p.planRows() {
-			if err != nil {
-				return nil, err
-			}
-			p.operations[string(r.Operation)], p.operations[string(r.Grant)] = true, true
-		}
-		delete(p.operations, "")
-	}
-	if err := p.readSubmissions(); err != nil {
-		return nil, err
 	}
 	first, err := tx.Events(store.EventFilter{Object: string(id)}, 0, 1)
 	if err == nil && len(first) == 0 {
@@ -137,44 +126,58 @@ func (p *Pack) Decisions() iter.Seq2[console.ReviewDecision, error] {
 // Submissions implements [evidence.Source].
 func (p *Pack) Submissions() iter.Seq2[evidence.Submission, error] {
 	return func(yield func(evidence.Submission, error) bool) {
-		for _, s := range p.submissions {
-			if !yield(s, nil) {
+		acts := actReader{waiting: map[console.ID]act{}}
+		next, stop := iter.Pull2(p.about(string(p.campaign.ID)))
+		defer stop()
+		acts.next = next
+		for s, err := range pages(func(last *console.ReviewSubmission) ([]console.ReviewSubmission, error) {
+			if last == nil {
+				last = &console.ReviewSubmission{}
+			}
+			return p.tx.Submissions(p.campaign.ID, *last, store.PageSize)
+		}) {
+			var a act
+			if err == nil {
+				a, err = acts.of(s.ID)
+			}
+			if !yield(evidence.Submission{ID: s.ID, Reviewer: s.Reviewer, At: s.At, Login: a.login, Client: s.Client, Counts: s.Counts, Digest: s.Digest, Event: a.number}, err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-// readSubmissions reads the submissions, and the events that have their digests and logins.
-func (p *Pack) readSubmissions() error {
-	type act struct {
-		number int64
-		login  string
-	}
-	acts := map[console.ID]act{}
-	for e, err := range p.about(string(p.campaign.ID)) {
-		if err != nil {
-			return err
+// act is what the event of a submission says about it.
+type act struct {
+	number int64
+	login  string
+}
+
+// actReader finds the events of submissions. Both are read in the order of their time, so only those
+// that happened at the same time wait.
+type actReader struct {
+	next    func() (store.Event, error, bool)
+	waiting map[console.ID]act
+}
+
+// of returns the event of a submission; the zero value if there is none.
+func (r *actReader) of(submission console.ID) (act, error) {
+	for {
+		if a, ok := r.waiting[submission]; ok {
+			delete(r.waiting, submission)
+			return a, nil
+		}
+		e, err, ok := r.next()
+		if err != nil || !ok {
+			return act{}, err
 		}
 		var data struct {
 			Submission console.ID `json:"submission"`
 		}
 		if e.Kind == "review.submitted" && json.Unmarshal(e.Data, &data) == nil {
-			acts[data.Submission] = act{e.Number, e.Login}
+			r.waiting[data.Submission] = act{e.Number, e.Login}
 		}
 	}
-	for s, err := range pages(func(last *console.ReviewSubmission) ([]console.ReviewSubmission, error) {
-		if last == nil {
-			last = &console.ReviewSubmission{}
-		}
-		return p.tx.Submissions(p.campaign.ID, *last, store.PageSize)
-	}) {
-		if err != nil {
-			return err
-		}
-		p.submissions = append(p.submissions, evidence.Submission{ID: s.ID, Reviewer: s.Reviewer, At: s.At, Login: acts[s.ID].login, Client: s.Client, Counts: s.Counts, Digest: s.Digest, Event: acts[s.ID].number})
-	}
-	return nil
 }
 
 // about returns the events of an object.
@@ -265,19 +268,42 @@ var disclosed = []string{"audit.head-downloaded", "audit.head-sent", "audit.key-
 // disclosed, and those about the chain.
 func (p *Pack) Events() iter.Seq2[evidence.Event, error] {
 	return func(yield func(evidence.Event, error) bool) {
-		for e, err := range pages(func(last *store.Event) ([]store.Event, error) {
-			after := p.first - 1
-			if last != nil {
-				after = last.Number
+		for after := p.first - 1; ; {
+			page, err := p.tx.Events(store.EventFilter{}, after, store.PageSize)
+			var carried map[console.ID]bool
+			if err == nil {
+				carried, err = p.carried(page)
 			}
-			return p.tx.Events(store.EventFilter{}, after, store.PageSize)
-		}) {
-			ours := e.Object == string(p.campaign.ID) || p.plan != nil && e.Object == string(p.plan.ID) || p.operations[e.Object]
-			if !yield(evidence.Event{Link: e.Link, Hash: e.Hash, Payload: e.Payload, Disclosed: ours || slices.Contains(disclosed, e.Kind)}, err) || err != nil {
+			if err != nil {
+				yield(evidence.Event{}, err)
 				return
 			}
+			for _, e := range page {
+				ours := e.Object == string(p.campaign.ID) || p.plan != nil && e.Object == string(p.plan.ID) || carried[console.ID(e.Object)]
+				if !yield(evidence.Event{Link: e.Link, Hash: e.Hash, Payload: e.Payload, Disclosed: ours || slices.Contains(disclosed, e.Kind)}, nil) {
+					return
+				}
+			}
+			if len(page) == 0 {
+				return
+			}
+			after = page[len(page)-1].Number
 		}
 	}
+}
+
+// carried returns which objects of events are operations that carry out the plan.
+func (p *Pack) carried(page []store.Event) (map[console.ID]bool, error) {
+	if p.plan == nil {
+		return nil, nil
+	}
+	objects := map[console.ID]bool{}
+	for _, e := range page {
+		if e.Object != "" {
+			objects[console.ID(e.Object)] = true
+		}
+	}
+	return p.tx.PlanCarriedBy(p.plan.ID, slices.Sorted(maps.Keys(objects)))
 }
 
 // Person implements [evidence.Source].

@@ -20,7 +20,7 @@ type population struct {
 	settings console.CampaignSettings
 	people   people
 	pairs    []pairHolders
-	items    []item
+	items    []*item // items are large: growing and sorting a slice of them would move them often
 	staged   console.Population
 }
 
@@ -178,7 +178,7 @@ func (p *population) readSource(a *console.App, one *store.Population, held map[
 	for _, f := range one.Existing {
 		r.add(f, &source)
 	}
-	slices.SortFunc(p.items[first:], func(x, y item) int {
+	slices.SortFunc(p.items[first:], func(x, y *item) int {
 		return cmp.Or(bytes.Compare(x.entitlement, y.entitlement), cmp.Compare(x.Entitlement, y.Entitlement), bytes.Compare(x.account, y.account), cmp.Compare(x.Account, y.Account))
 	})
 	if n := one.Sync.Counts.Dangling; n > 0 {
@@ -235,7 +235,7 @@ func (r *reader) add(f console.Fact, source *console.PopulationSource) {
 	if r.keys[f.Entitlement] == nil {
 		r.keys[f.Entitlement] = append(console.SortKey(e.Name), 0)
 	}
-	i := item{app: r.app, person: c.Person, former: r.of.Former[f.Principal], entitlement: r.keys[f.Entitlement], account: console.SortKey(on.Name)}
+	i := &item{app: r.app, person: c.Person, former: r.of.Former[f.Principal], entitlement: r.keys[f.Entitlement], account: console.SortKey(on.Name)}
 	i.Kind, i.App, i.Account, i.Entitlement, i.Admin, i.Sync = console.ReviewAccess, r.app.ID, f.Principal, f.Entitlement, c.Admin, r.of.Sync.Number
 	if c.Person != nil {
 		i.Person = c.Person.ID
@@ -328,8 +328,7 @@ func (p *population) number() console.Hash {
 		places[g.id] = n + 1
 	}
 	hashes := make([]console.Hash, len(p.items))
-	for n := range p.items {
-		i := &p.items[n]
+	for n, i := range p.items {
 		i.Number, i.Stored = n+1, i.Shown.Encode()
 		i.Hash = console.HashShown(i.Stored)
 		hashes[n] = i.Hash

@@ -68,24 +68,20 @@ func Stage(ctx context.Context, s *store.Store, by console.By, id console.ID, ex
 	if err := s.Update(ctx, by, func(tx *store.Tx) error { return tx.ClearReview(id) }); err != nil {
 		return err
 	}
-	for batch := range slices.Chunk(p.items, stageBatch) {
+	rows := make([]*store.NewItem, len(p.items))
+	for n, i := range p.items {
+		rows[n] = &i.NewItem
+	}
+	for batch := range slices.Chunk(rows, stageBatch) {
 		if err := extend(); err != nil {
 			return err
 		}
-		rows := make([]store.NewItem, len(batch))
-		for i := range batch {
-			rows[i] = batch[i].NewItem
-		}
-		if err := s.Update(ctx, by, func(tx *store.Tx) error { return tx.AddReviewItems(id, rows) }); err != nil {
+		if err := s.Update(ctx, by, func(tx *store.Tx) error { return tx.AddReviewItems(id, batch) }); err != nil {
 			return err
 		}
 	}
 	p.staged.Digest = digest
 	return s.Update(ctx, by, func(tx *store.Tx) error {
-		rows := make([]store.NewItem, len(p.items))
-		for i := range p.items {
-			rows[i] = p.items[i].NewItem
-		}
 		if err := tx.CountPopulation(id, rows); err != nil {
 			return err
 		}
@@ -119,8 +115,7 @@ func failed(ctx context.Context, s *store.Store, by console.By, id console.ID, e
 // assign finds the reviewers of all items.
 func (p *population) assign() error {
 	a := newAssigner(&p.people, p.settings)
-	for n := range p.items {
-		i := &p.items[n]
+	for _, i := range p.items {
 		asked, err := a.of(i.app, i.person, i.Entitlement, i.former)
 		if err != nil {
 			return err

@@ -106,21 +106,31 @@ func (t *Tx) RecentOwners(account console.ResourceKey, now time.Time) ([]console
 // RecentlyOwned returns which of the accounts a person owned within [console.RecentOwner] before a
 // time, as in [Tx.RecentOwners].
 func (t *Tx) RecentlyOwned(accounts []console.ResourceKey, person console.ID, now time.Time) (map[console.ResourceKey]bool, error) {
+	_, lately, err := t.OwnersAndLately(accounts, person, now)
+	return lately, err
+}
+
+// OwnersAndLately returns whose accounts are now, without those that have no owner, and which of them
+// a person owned as in [Tx.RecentlyOwned]. Owners are canonical persons.
+func (t *Tx) OwnersAndLately(accounts []console.ResourceKey, person console.ID, now time.Time) (owners map[console.ResourceKey]console.ID, lately map[console.ResourceKey]bool, err error) {
 	type owner struct {
 		account console.ResourceKey
 		console.Ownership
 	}
-	owners, err := listOf(t, func(r engine.Row) owner {
+	all, err := listOf(t, func(r engine.Row) owner {
 		return owner{console.ResourceKey(r.Int(0)), console.Ownership{Person: console.ID(r.Text(1)), From: at(r, 2), Until: at(r, 3)}}
 	}, distinct(accounts), `SELECT o.account, COALESCE(p.merged_into, p.id), o.from_at, o.until_at FROM account_owner o JOIN person p ON p.id = o.person
 		WHERE o.account IN (keys) ORDER BY o.from_at`)
-	owned := map[console.ResourceKey]bool{}
-	for _, o := range owners {
-		if len(console.OwnersSince([]console.Ownership{o.Ownership}, now.Add(-console.RecentOwner), now)) > 0 && o.Person == person {
-			owned[o.account] = true
+	owners, lately = map[console.ResourceKey]console.ID{}, map[console.ResourceKey]bool{}
+	for _, o := range all {
+		if o.Until.IsZero() {
+			owners[o.account] = o.Person
+		}
+		if o.Person == person && len(console.OwnersSince([]console.Ownership{o.Ownership}, now.Add(-console.RecentOwner), now)) > 0 {
+			lately[o.account] = true
 		}
 	}
-	return owned, err
+	return owners, lately, err
 }
 
 // AccountKind is the kind of an account that a person set.

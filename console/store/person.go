@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -346,6 +347,23 @@ func (t *Tx) Canonical(id console.ID) (console.ID, error) {
 		return id, err
 	}
 	return p.Canonical(), nil
+}
+
+// CanonicalPersons is [Tx.Canonical] for many IDs.
+func (t *Tx) CanonicalPersons(ids []console.ID) (map[console.ID]console.ID, error) {
+	canonical := make(map[console.ID]console.ID, len(ids))
+	for _, id := range ids {
+		canonical[id] = id
+	}
+	delete(canonical, "")
+	merged, err := listOf(t, func(r engine.Row) [2]console.ID { return [2]console.ID{console.ID(r.Text(0)), console.ID(r.Text(1))} }, slices.Sorted(maps.Keys(canonical)),
+		"SELECT id, merged_into FROM person WHERE id IN (keys)")
+	for _, m := range merged {
+		if m[1] != "" {
+			canonical[m[0]] = m[1]
+		}
+	}
+	return canonical, err
 }
 
 // PersonByEmail returns the person with an e-mail address.

@@ -127,6 +127,25 @@ func (t *Tx) EndPlanRow(plan console.ID, r console.PlanRow) error {
 		plan, r.Account, r.Entitlement, r.State, []byte(r.Said), []byte(r.Fix), null(r.Operation), null(r.Grant), null(r.Request))
 }
 
+// PlanCarriedBy returns which of the operations carry out rows of a plan.
+func (t *Tx) PlanCarriedBy(plan console.ID, operations []console.ID) (map[console.ID]bool, error) {
+	carried := map[console.ID]bool{}
+	for _, sql := range []string{
+		"SELECT operation FROM plan_row WHERE plan = $1 AND operation IN (keys)",
+		"SELECT grant_operation FROM plan_row WHERE plan = $1 AND grant_operation IN (keys)",
+		"SELECT q.operation FROM request q JOIN plan_row r ON r.request = q.id WHERE r.plan = $1 AND q.operation IN (keys)",
+	} {
+		found, err := listOf(t, func(r engine.Row) console.ID { return console.ID(r.Text(0)) }, operations, sql, plan)
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range found {
+			carried[id] = true
+		}
+	}
+	return carried, nil
+}
+
 // StopPlan stops carrying out a plan: the rows that are still planned are not carried out. It returns
 // their number.
 func (t *Tx) StopPlan(id console.ID, why string) (int64, error) {

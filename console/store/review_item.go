@@ -32,7 +32,7 @@ type NewItem struct {
 }
 
 // AddReviewItems adds items to the population of a campaign that is being prepared.
-func (t *Tx) AddReviewItems(campaign console.ID, items []NewItem) error {
+func (t *Tx) AddReviewItems(campaign console.ID, items []*NewItem) error {
 	err := t.e.Copy("review_item", []string{"campaign", "number", "kind", "app", "account", "entitlement", "object", "person", "admin", "sync", "shown", "hash", "choice", "sampled", "result", "detail", "version"}, func(w engine.Writer) error {
 		for _, i := range items {
 			w.Text(string(campaign))

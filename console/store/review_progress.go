@@ -37,7 +37,7 @@ func (t *Tx) addProgresses(campaign console.ID, dimension string, deltas map[str
 }
 
 // CountPopulation adds items to the counts of a campaign that is being prepared.
-func (t *Tx) CountPopulation(campaign console.ID, items []NewItem) error {
+func (t *Tx) CountPopulation(campaign console.ID, items []*NewItem) error {
 	apps, reviewers := map[string]progressDelta{}, map[string]progressDelta{}
 	for _, i := range items {
 		a := apps[string(i.App)]

@@ -287,6 +287,14 @@ func testChanged(t *testing.T, db Database) {
 		if !owned[ben] || owned[ana] || owned[eve] {
 			t.Errorf("owned: %v", owned)
 		}
+		if err != nil {
+			return err
+		}
+		now, _, err := tx.OwnersAndLately([]console.ResourceKey{ana, ben, eve}, "", at(500))
+		last := owners[len(owners)-1]
+		if who, owned := now[ben]; owned != last.Until.IsZero() || owned && who != last.Person {
+			t.Errorf("owners: %v, and of ben %+v", now, owners)
+		}
 		return err
 	})
 

@@ -123,6 +123,9 @@ func testPersonMerge(t *testing.T, db Database) {
 				t.Errorf("canonical of %s: %s, %v", id, got, err)
 			}
 		}
+		if got, err := tx.CanonicalPersons([]console.ID{a, b, c, "", "nobody", a}); err != nil || len(got) != 4 || got[a] != c || got[b] != c || got[c] != c || got["nobody"] != "nobody" {
+			t.Errorf("canonical of all: %v, %v", got, err)
+		}
 		if p, err := tx.PersonByEmail("b@x"); err != nil || p.ID != c || len(p.Emails) != 3 || p.Emails[0] != "c@x" {
 			t.Errorf("by a former address: %+v, %v", p, err)
 		}

@@ -241,6 +241,17 @@ func testPlanAsked(t *testing.T, db Database) {
 	if got := row(); got.Result != console.PlanResult(console.RowAsked) || !got.Result.Open() {
 		t.Errorf("%+v", got)
 	}
+	rows[1].State, rows[1].Operation, rows[1].Grant = console.RowCarried, "revoke", "grant"
+	update(t, s, by(5), func(tx *store.Tx) error {
+		if err := tx.EndPlanRow(p.ID, rows[1]); err != nil {
+			return err
+		}
+		carried, err := tx.PlanCarriedBy(p.ID, []console.ID{"grant", "other", "revoke"})
+		if len(carried) != 2 || !carried["revoke"] || !carried["grant"] {
+			t.Errorf("carried out: %v", carried)
+		}
+		return err
+	})
 	update(t, s, by(5), func(tx *store.Tx) error { return tx.CloseRequest(r, console.OutcomeDenied, "still needed") })
 	if got := row(); got.Result != console.PlanResult(console.RowRefused) || got.Said != "still needed" {
 		t.Errorf("%+v", got)

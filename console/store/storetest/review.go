@@ -120,10 +120,10 @@ func population(t testing.TB, s *store.Store, settings console.CampaignSettings,
 		if c, err = tx.MoveCampaign(c.ID, store.CampaignMove{To: console.CampaignPreparing}); err != nil {
 			return err
 		}
-		var items []store.NewItem
+		var items []*store.NewItem
 		for i := range n {
 			shown := console.ReviewShown{AppName: "app", Login: fmt.Sprint("u", i), EntitlementName: "\x00<b>"}
-			item := store.NewItem{ReviewItem: console.ReviewItem{Number: i + 1, Kind: console.ReviewAccess, App: app, Account: console.ResourceKey(100 + i), Entitlement: 7, Sync: 3, Shown: shown},
+			item := &store.NewItem{ReviewItem: console.ReviewItem{Number: i + 1, Kind: console.ReviewAccess, App: app, Account: console.ResourceKey(100 + i), Entitlement: 7, Sync: 3, Shown: shown},
 				Stored: shown.Encode(), Place: n - i}
 			item.Hash = console.HashShown(item.Stored)
 			for _, r := range reviewers {
