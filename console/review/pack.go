@@ -147,7 +147,7 @@ func (p *Pack) Submissions() iter.Seq2[evidence.Submission, error] {
 	}
 }
 
-// act is what the event of a submission says about it.
+// act holds what the event of a submission says about it.
 type act struct {
 	number int64
 	login  string
