@@ -94,7 +94,7 @@ func (w *world) measure(b *testing.B, id console.ID) {
 		b.ReportMetric(float64(p.Size)/1e6, "pack-MB")
 		w.Check(p.Close())
 	}), f.pack)
-	_, growth := w.packGrowth(id)
+	_, growth := w.packGrowth(id, 2<<20)
 	b.ReportMetric(float64(growth)/1e6, "pack-heap-MB")
 }
 

@@ -121,16 +121,14 @@ func (w *world) decideAll(id console.ID) {
 // heapFile is a file that looks at the live heap while a pack is written to it.
 type heapFile struct {
 	*os.File
+	every   int // number of bytes between two looks, each of which collects garbage
 	written int
 	most    uint64
 }
 
-// lookEvery is the number of bytes between two looks at the heap, each of which collects garbage.
-const lookEvery = 2 << 20
-
 func (f *heapFile) WriteAt(p []byte, at int64) (int, error) {
-	before := f.written / lookEvery
-	if f.written += len(p); f.written/lookEvery > before {
+	before := f.written / f.every
+	if f.written += len(p); f.written/f.every > before {
 		f.most = max(f.most, liveHeap())
 	}
 	return f.File.WriteAt(p, at)
@@ -145,14 +143,14 @@ func liveHeap() uint64 {
 }
 
 // packGrowth makes the pack of a campaign and returns its size, and by how much the live heap grew
-// meanwhile.
-func (w *world) packGrowth(id console.ID) (size int64, growth uint64) {
+// meanwhile, which it looks at after a number of bytes.
+func (w *world) packGrowth(id console.ID, every int) (size int64, growth uint64) {
 	w.T.Helper()
 	f, err := os.Create(filepath.Join(w.T.TempDir(), "pack.zip"))
 	w.Check(err)
 	defer f.Close()
 	before := liveHeap()
-	h := &heapFile{File: f}
+	h := &heapFile{File: f, every: every}
 	w.View(func(tx *store.Tx) error {
 		src, err := review.NewPack(tx, id)
 		if err == nil {
@@ -177,7 +175,7 @@ func TestPackMemory(t *testing.T) {
 				w.advance(id)
 				w.Check(w.StartCampaign(ctx, w.Callers["camp"], id))
 				w.decideAll(id)
-				size, growth := w.packGrowth(id)
+				size, growth := w.packGrowth(id, 1<<18)
 				t.Logf("%d items: a pack of %d bytes, and %d of memory", items, size, growth)
 				if size < int64(items)*1000 {
 					t.Errorf("a pack of %d bytes for %d items", size, items)
