@@ -53,6 +53,14 @@ const minVersion = 140000
 
 // OpenDB opens a database and brings its schema up to date.
 func OpenDB(ctx context.Context, c Config) (*DB, error) {
+	all, err := migrations()
+	if err != nil {
+		return nil, err
+	}
+	return openDB(ctx, c, all)
+}
+
+func openDB(ctx context.Context, c Config, all []engine.Migration) (*DB, error) {
 	config, err := pgxpool.ParseConfig(c.URL.Reveal())
 	if err != nil {
 		// The error may contain the address, and so the password.
@@ -70,20 +78,16 @@ func OpenDB(ctx context.Context, c Config) (*DB, error) {
 	}
 	db := &DB{pool: pool, callersClock: c.CallersClock, sender: fmt.Sprintf("%016x ", rand.Uint64())}
 	db.ctx, db.stop = context.WithCancel(context.Background())
-	if err := db.open(ctx, c); err != nil {
+	if err := db.open(ctx, c, all); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return db, nil
 }
 
-func (db *DB) open(ctx context.Context, c Config) error {
-	all, err := migrations()
-	if err != nil {
-		return err
-	}
+func (db *DB) open(ctx context.Context, c Config, all []engine.Migration) error {
 	var version int64
-	err = db.Read(ctx, func(tx engine.Tx) error {
+	err := db.Read(ctx, func(tx engine.Tx) error {
 		return tx.Query(func(r engine.Row) error {
 			version = r.Int(0)
 			return nil

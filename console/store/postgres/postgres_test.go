@@ -46,6 +46,32 @@ func (d database) Open(t testing.TB) engine.DB {
 
 func fresh(t testing.TB) storetest.Database { return database{pgtest.New(t)} }
 
+func (d database) OpenAt(t testing.TB, migrations int) engine.DB {
+	db, err := postgres.OpenAt(context.Background(), postgres.Config{URL: d.url, Now: noon, CallersClock: true}, migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// liteDatabase is an SQLite file.
+type liteDatabase struct{ path string }
+
+func (d liteDatabase) Open(t testing.TB) engine.DB {
+	db, err := sqlite.OpenDB(context.Background(), sqlite.Config{Path: d.path, Now: noon, NoFlush: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// TestUpgrades: a database of every earlier schema is brought up to date.
+func TestUpgrades(t *testing.T) {
+	lite := func(t testing.TB) storetest.Database { return liteDatabase{filepath.Join(t.TempDir(), "console.db")} }
+	storetest.Upgrades(t, lite, func(t testing.TB) storetest.Upgrader { return database{pgtest.New(t)} })
+}
+
 func TestStore(t *testing.T) { storetest.Run(t, fresh) }
 
 // TestDatabaseClock checks that replicas with wrong clocks agree about leases, because the

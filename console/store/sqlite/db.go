@@ -59,6 +59,14 @@ const applicationID = 0x62636f6e
 // OpenDB opens a database, creates it if it does not exist, and brings its schema up to
 // date.
 func OpenDB(ctx context.Context, c Config) (*DB, error) {
+	all, err := migrations()
+	if err != nil {
+		return nil, err
+	}
+	return openDB(ctx, c, all)
+}
+
+func openDB(ctx context.Context, c Config, all []engine.Migration) (*DB, error) {
 	if c.Readers == 0 {
 		c.Readers = 4
 	}
@@ -69,24 +77,20 @@ func OpenDB(ctx context.Context, c Config) (*DB, error) {
 	}
 	f.Close()
 	db := &DB{path: c.Path, turn: make(chan struct{}, 1), readers: make(chan *sqlite.Conn, c.Readers), closed: make(chan struct{})}
-	if err := db.open(ctx, c); err != nil {
+	if err := db.open(ctx, c, all); err != nil {
 		db.Close()
 		return nil, err
 	}
 	return db, nil
 }
 
-func (db *DB) open(ctx context.Context, c Config) error {
+func (db *DB) open(ctx context.Context, c Config, all []engine.Migration) error {
 	var err error
 	if db.writer, err = openConn(c, sqlite.OpenReadWrite, 16<<10); err != nil {
 		return err
 	}
 	db.turn <- struct{}{}
 	if err := db.mark(); err != nil {
-		return err
-	}
-	all, err := migrations()
-	if err != nil {
 		return err
 	}
 	if err := engine.Migrate(ctx, db, all, c.Now, migrationTable, script); err != nil {

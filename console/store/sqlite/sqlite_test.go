@@ -47,6 +47,19 @@ func fresh(t testing.TB) storetest.Database {
 	return database{filepath.Join(t.TempDir(), "console.db")}
 }
 
+func (d database) OpenAt(t testing.TB, migrations int) engine.DB {
+	db, err := sqlite.OpenAt(context.Background(), sqlite.Config{Path: d.path, Now: noon, NoFlush: true}, migrations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+// TestUpgrades: a database of every earlier schema is brought up to date.
+func TestUpgrades(t *testing.T) {
+	storetest.Upgrades(t, fresh, func(t testing.TB) storetest.Upgrader { return database{filepath.Join(t.TempDir(), "console.db")} })
+}
+
 func TestStore(t *testing.T) { storetest.Run(t, fresh) }
 
 // TestForeignFiles checks that files of other programs are refused and not changed.
