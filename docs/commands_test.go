@@ -144,6 +144,7 @@ func newReader(t *testing.T, bin string) reader {
 			"jane@example.com", "jane@"+domain,
 			"127.0.0.1:8080", freePort(t), "127.0.0.1:8081", freePort(t),
 			"go build -o bin/ ./cmd/...", "mkdir -p bin && ln -sf ../baton-perplexity ../baton-percipio bin/ && ln -sf \"$(command -v baton-console)\" bin/", // built already
+			"go run ./cmd/baton-console demo --env-file demo.env", "baton-console demo --env-file demo.env &", // beside the other blocks, as in a terminal of its own
 			"go run ./cmd/baton-console demo ", "baton-console demo --once ", // it serves until it is stopped
 			"go run ./cmd/", "", "go test ./...", ":", // this test is one of them
 		),

@@ -123,7 +123,8 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 		Variables: d.variables(), Clients: d.clients(), Demo: d.choices(),
 		Ready: func(address string, _ baton.Secret) {
 			fmt.Fprintf(r.stdout, "console: %s\n", address)
-			fmt.Fprintf(r.stdout, "Open %s/demo and choose who you want to be.\n", address)
+			// Over plain HTTP, which the same port answers: browsers warn about the demo's own certificate.
+			fmt.Fprintf(r.stdout, "Open %s/demo and choose who you want to be.\n", strings.Replace(address, "https://", "http://", 1))
 			history.Go(func() {
 				err := d.history(ctx)
 				switch {

@@ -30,7 +30,6 @@ func TestConfiguration(t *testing.T) {
 	b.open("/settings/configuration")
 	b.has("What differs since", "Alexandra Auditor", "Alex Auditor", "Rosa Root", "console.yaml: line 1")
 	b.look("configuration")
-	b.document("configuration")
 	rename("Alexandra Auditor", "Alex Auditor")
 	b.open("/settings/configuration")
 	b.has("As the files say")

@@ -370,29 +370,41 @@ func TestPeople(t *testing.T) {
 }
 
 // TestDemo looks at the demo as its owner of applications: what changed past the console is
-// unexplained, and who left still has access.
+// unexplained, who left still has access, and a request waits for a decision. It makes the pictures
+// of the README.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	dir := programs(t)
-	origin := start(t, "console: ", dir, "baton-console", nil, "demo")
-	b := newBrowser(t, origin)
-	b.open("/demo")
-	var owner string
-	if err := b.eval(`[...document.querySelectorAll("form")].find((f) => f.innerText.includes("owns both applications")).querySelector("button").getAttribute("aria-label")`, &owner); err != nil {
-		t.Fatal(err)
-	}
-	b.click("button", owner)
+	file := filepath.Join(t.TempDir(), "demo.env")
+	start(t, "Everything is there.", dir, "baton-console", nil, "demo", "--env-file", file)
+	const owner = "owns both applications"
+	b := newBrowser(t, envFile(t, file)["CONSOLE_URL"])
+	b.as(owner)
 	b.has("My access", "Perplexity", "Percipio")
+	b.shows("nexplained change")
+	b.document("console-home", 1180, 720, "body")
 	b.click("link", "Applications")
 	b.click("link", "Perplexity")
 	b.click("link", "Entitlements")
 	b.click("link", "PPLX_Admin member")
 	b.shows("Unexplained")
-	b.document("console")
+	b.document("console", 1180, 760, "main .tabs")
 	b.open("/applications")
 	b.click("link", "Perplexity")
 	b.click("link", "Accounts")
 	b.run("choose a filter", chromedp.SetValue(chromedp.CSS("#filter"), "disabled"))
 	b.click("button", "Show")
 	b.shows("Disabled")
+	b.click("link", "Changes")
+	b.shows("Unexplained", "Gained")
+	b.document("console-changes", 1180, 720, "body")
+	b.as("has access, and sees the own only")
+	b.open("/request")
+	b.press("Engineering member", "Ask")
+	b.fill("Justification", "the on-call week begins on Monday")
+	b.click("button", "Send")
+	b.as(owner)
+	b.open("/approvals")
+	b.has("asks for Engineering member", "the on-call week begins on Monday")
+	b.document("console-approval", 390, 920, "article")
 }

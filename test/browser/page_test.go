@@ -351,16 +351,16 @@ func (b *browser) picture(name string) {
 	}
 }
 
-// document keeps the pictures of the README, where BATON_TEST_DOCUMENT names their folder: one
-// for each theme.
-func (b *browser) document(name string) {
+// document keeps pictures of the page for the README, where BATON_TEST_DOCUMENT names their folder:
+// one for each theme. They begin at the first element of a selector.
+func (b *browser) document(name string, width, height int64, begin string) {
 	b.t.Helper()
 	dir := os.Getenv("BATON_TEST_DOCUMENT")
 	if dir == "" {
 		return
 	}
 	for theme, file := range map[string]string{"light": name + ".png", "dark": name + "-dark.png"} {
-		b.run("theme", media(theme), chromedp.EmulateViewport(1180, 660))
+		b.run("theme", media(theme), chromedp.EmulateViewport(width, height), chromedp.Evaluate[chromedp.Void](`document.querySelector(`+quote(begin)+`).scrollIntoView()`))
 		ctx, stop := context.WithTimeout(b.ctx, patience)
 		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		stop()
