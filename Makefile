@@ -92,7 +92,7 @@ picture: build ## Draw docs/report.png, the report in the README (needs chromium
 		--window-size=1100,650 --screenshot=$(CURDIR)/docs/report.png file://$$dir/report.html 2>/dev/null
 
 .PHONY: picture-console
-picture-console: ## Draw docs/console*.png, the console in the README (needs chromium; BATON_TEST_AXE=axe.min.js)
+picture-console: ## Draw docs/console*.png, the pictures of the console in the README (needs chromium; BATON_TEST_AXE=axe.min.js)
 	cd test/browser && BATON_TEST_BROWSER=require BATON_TEST_DOCUMENT=$(CURDIR)/docs $(GO) test -count=1 -run '^TestDemo$$' .
 
 .PHONY: fuzz
