@@ -25,13 +25,14 @@ const (
 	ConfiguredConnector   ConfigurationKind = "connector"
 	ConfiguredPolicy      ConfigurationKind = "policy"
 	ConfiguredRequirement ConfigurationKind = "requirement"
+	ConfiguredAutomation  ConfigurationKind = "automation"
 	ConfiguredProvider    ConfigurationKind = "identity provider"
 	ConfiguredMail        ConfigurationKind = "mail"
 	ConfiguredRetention   ConfigurationKind = "retention"
 )
 
 // ConfiguredObject identifies an object that configuration files describe. ID is the ID of a person,
-// app, connector or policy, and the name of an identity provider. For a requirement see
+// app, connector, policy or automation, and the name of an identity provider. For a requirement see
 // [RequirementObject].
 type ConfiguredObject struct {
 	Kind ConfigurationKind `json:"kind"`
@@ -59,6 +60,7 @@ const (
 	WaitsForNothing      ConfigurationWait = ""
 	WaitsForSecondPerson ConfigurationWait = "second-person" // somebody else confirms it
 	WaitsForSync         ConfigurationWait = "sync"          // no sync shows yet what it names
+	WaitsForNamed        ConfigurationWait = "named"         // the console does not have something that it names yet
 	WaitsDiscarded       ConfigurationWait = "discarded"     // somebody said no to it
 )
 

@@ -47,7 +47,7 @@ type configurationField struct {
 	Field  text   `json:"field"`
 	Before text   `json:"before"` // in the console
 	After  text   `json:"after"`  // in the files
-	Waits  string `json:"waits"`  // second-person, sync or discarded; empty: it takes effect at once
+	Waits  string `json:"waits"`  // second-person, sync, named or discarded; empty: it takes effect at once
 }
 
 func differenceOf(d console.ConfigurationDifference) configurationDifference {

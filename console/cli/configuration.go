@@ -129,7 +129,7 @@ var signs = map[console.ConfigurationVerb]string{console.ConfigurationCreate: "+
 
 // waitWords say why a field does not change at once.
 var waitWords = map[console.ConfigurationWait]string{console.WaitsForSecondPerson: " (waits for a second person)", console.WaitsForSync: " (waits for a sync that shows it)",
-	console.WaitsDiscarded: " (somebody discarded this change)"}
+	console.WaitsForNamed: " (waits for something that it names and that is not there yet)", console.WaitsDiscarded: " (somebody discarded this change)"}
 
 // printPlan prints a plan and how it ended.
 func (r *run) printPlan(p console.ConfigurationPlan, end string) error {

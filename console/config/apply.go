@@ -3,6 +3,7 @@ package config
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -95,6 +96,7 @@ type applying struct {
 	policies     map[console.ID]console.Policy
 	roles        map[console.ID][]console.ConsoleRole
 	requirements map[string]Requirement // by the ID of the object
+	automations  map[string]Automation  // the same
 	waits        map[reference]console.ConfigurationWait
 	secrets      map[reference][]string // names of changed secrets
 	created      map[reference]bool
@@ -106,7 +108,7 @@ type applying struct {
 // nobody could administer the console afterwards.
 func (r *Ready) ApplyIn(t *store.Tx, o Options) (plan console.ConfigurationPlan, applied Applied, err error) {
 	a := &applying{Ready: r, Options: o, t: t, applied: Applied{}, guards: map[console.ID]console.AppGuards{}, settings: map[console.ID]console.RequestSettings{},
-		policies: map[console.ID]console.Policy{}, roles: map[console.ID][]console.ConsoleRole{}, requirements: map[string]Requirement{},
+		policies: map[console.ID]console.Policy{}, roles: map[console.ID][]console.ConsoleRole{}, requirements: map[string]Requirement{}, automations: map[string]Automation{},
 		waits: map[reference]console.ConfigurationWait{}, secrets: map[reference][]string{}, created: map[reference]bool{}}
 	objects := r.objects()
 	before := make([]*described, len(objects))
@@ -115,7 +117,7 @@ func (r *Ready) ApplyIn(t *store.Tx, o Options) (plan console.ConfigurationPlan,
 			return plan, nil, err
 		}
 	}
-	for _, step := range []func() error{a.applyProviders, a.applyPeople, a.applyApps, a.applyPolicies, a.applyConnectors, a.applyRequirements, a.applyMail, a.applyRetention} {
+	for _, step := range []func() error{a.applyProviders, a.applyPeople, a.applyApps, a.applyPolicies, a.applyConnectors, a.applyRequirements, a.applyAutomations, a.applyMail, a.applyRetention} {
 		if err := step(); err != nil {
 			return plan, nil, err
 		}
@@ -225,6 +227,12 @@ func (a *applying) wanted(o object, after described) (map[string]any, error) {
 			return o.part(after.all), nil
 		}
 		value = r
+	case console.ConfiguredAutomation:
+		d, waits := a.automations[after.ID]
+		if !waits {
+			return o.part(after.all), nil
+		}
+		value = d
 	default:
 		return o.part(after.all), nil
 	}
@@ -423,8 +431,26 @@ func (a *applying) listedAdmins(app console.App, ids []string) (keys, old []cons
 	if old, _, err = namedAdmins(a.t, app.ID); err != nil {
 		return nil, nil, err
 	}
+	dropped, err := a.droppedAdmins(app)
+	if err != nil {
+		return nil, nil, err
+	}
 	keys, _, err = findAdmins(a.t, app.ID, ids)
-	return keys, old, err
+	return keys, append(old, dropped...), err
+}
+
+// droppedAdmins returns the administrator entitlements that files do not list any more, and that stay
+// because the change waits for a second person, or because somebody discarded it.
+func (a *applying) droppedAdmins(app console.App) (keys []console.EntitlementKey, err error) {
+	last, err := a.t.LastAmendment(console.AmendApp, string(app.ID))
+	if err != nil || last == nil || last.Why != fileReason || last.State != console.AmendmentOpen && last.State != console.AmendmentDiscarded {
+		return nil, err
+	}
+	var before, after console.AppGuards
+	if err := errors.Join(json.Unmarshal(last.Before, &before), json.Unmarshal(last.After, &after)); err != nil {
+		return nil, baton.Errorf(baton.Corrupt, "the proposed change of app %s: %w", app.Name, err)
+	}
+	return slices.DeleteFunc(before.Roles.AdminEntitlements(), after.Roles.GivesAdmin), nil
 }
 
 // keepAdmins stores the list of an app's administrator entitlements, which counts for later syncs.

@@ -28,6 +28,7 @@ type File struct {
 	Policies   []Policy    `yaml:"policies,omitempty"`
 	// Requirements take effect when syncs show everything that they name.
 	Requirements []Requirement `yaml:"requirements,omitempty"`
+	Automations  []Automation  `yaml:"automations,omitempty"`
 	OIDC         []Provider    `yaml:"oidc,omitempty"`
 	Mail         *Mail         `yaml:"mail,omitempty"`
 	Retention    *Retention    `yaml:"retention,omitempty"`
@@ -250,6 +251,7 @@ func (f *File) check(bad *problems) {
 			bad.add(at, "policy %s: %v", p.Name, err)
 		}
 	}
+	f.checkAutomations(bad, all)
 }
 
 // checkPeople reports the problems of the people.

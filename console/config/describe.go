@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"go.yaml.in/yaml/v3"
-
 	"baton"
 	"baton/console"
 	"baton/console/govern"
@@ -229,16 +227,16 @@ func describeRetention(r console.Retention) *Retention {
 
 // tree returns a described object as maps, lists and scalars.
 func tree(described any) (map[string]any, error) {
-	text, err := yaml.Marshal(described)
+	all := map[string]any{}
+	n, err := nodeOf(described)
+	if err == nil {
+		err = n.Decode(&all)
+	}
 	if err != nil {
 		return nil, baton.Errorf(baton.Internal, "encode configuration: %w", err)
 	}
-	all := map[string]any{}
-	if err := yaml.Unmarshal(text, &all); err != nil {
-		return nil, baton.Errorf(baton.Internal, "decode configuration: %w", err)
-	}
 	// The types are those of JSON, in which the store keeps it.
-	text, err = json.Marshal(all)
+	text, err := json.Marshal(all)
 	if err == nil {
 		all = map[string]any{}
 		err = json.Unmarshal(text, &all)
@@ -251,7 +249,10 @@ func tree(described any) (map[string]any, error) {
 
 // wholeKinds are the kinds of objects of which a file describes everything: what it leaves out has its
 // default. Of the others, it leaves alone what it does not name.
-var wholeKinds = []console.ConfigurationKind{console.ConfiguredPolicy, console.ConfiguredRequirement, console.ConfiguredProvider, console.ConfiguredMail, console.ConfiguredRetention}
+var wholeKinds = []console.ConfigurationKind{console.ConfiguredPolicy, console.ConfiguredRequirement, console.ConfiguredAutomation, console.ConfiguredProvider, console.ConfiguredMail, console.ConfiguredRetention}
+
+// pausedKey is the key of automations that stays as it is if a file leaves it out.
+const pausedKey = "paused"
 
 // choices is the key whose inner keys are given one by one.
 const choices = "policies"
@@ -259,6 +260,10 @@ const choices = "policies"
 // within returns the part of a description that a file with the given keys describes. What is given and
 // has no value is nil.
 func within(kind console.ConfigurationKind, all map[string]any, keys []string) map[string]any {
+	if kind == console.ConfiguredAutomation && !slices.Contains(keys, pausedKey) {
+		all = maps.Clone(all)
+		delete(all, pausedKey) // people pause automations, and files do not resume them
+	}
 	if slices.Contains(wholeKinds, kind) {
 		return all
 	}
@@ -356,6 +361,8 @@ func lookUp(t *store.Tx, kind console.ConfigurationKind, id string) (o console.C
 		return o, d, err
 	case console.ConfiguredRequirement:
 		return requirementByID(t, o)
+	case console.ConfiguredAutomation:
+		return automationByID(t, o)
 	case console.ConfiguredProvider:
 		p, err := t.Provider(id)
 		o.Name = p.Name
@@ -403,5 +410,29 @@ func requirementByID(t *store.Tx, o console.ConfiguredObject) (console.Configure
 		return o, nil, orMissing(err, missing)
 	}
 	d, err := describeRequirement(t, versions[0])
+	return o, d, err
+}
+
+// automationByID returns an automation. Its ID may be that of one that waits, see [waitingAutomation].
+func automationByID(t *store.Tx, o console.ConfiguredObject) (console.ConfiguredObject, any, error) {
+	var found console.Automation
+	app, name, waits := strings.Cut(o.ID, "/")
+	a, err := console.App{}, error(nil)
+	if waits {
+		found, err = automationNamed(t, console.ID(app), name)
+	} else {
+		found, err = t.Automation(console.ID(o.ID))
+	}
+	if err == nil && !found.Removed.IsZero() {
+		err = baton.Errorf(baton.NotFound, "no automation")
+	}
+	if err == nil {
+		a, err = t.App(found.App)
+	}
+	if err != nil {
+		return o, nil, err
+	}
+	o.ID, o.Name = string(found.ID), found.Name+" of "+a.Name
+	d, err := describeAutomation(t, found)
 	return o, d, err
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -28,7 +29,7 @@ type exporting struct {
 // secrets and in the order of names. It has the people whom the configuration names, and their managers.
 func Export(t *store.Tx) ([]byte, error) {
 	x := &exporting{t: t, people: map[console.ID]bool{}}
-	for _, step := range []func() error{x.apps, x.policies, x.requirements, x.settings, x.persons} {
+	for _, step := range []func() error{x.apps, x.policies, x.requirements, x.automations, x.settings, x.persons} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -39,9 +40,12 @@ func Export(t *store.Tx) ([]byte, error) {
 // write returns the file as YAML.
 func (f *File) write() ([]byte, error) {
 	var b bytes.Buffer
-	e := yaml.NewEncoder(&b)
-	e.SetIndent(2)
-	err := errors.Join(e.Encode(f), e.Close())
+	document, err := nodeOf(f)
+	if err == nil {
+		e := yaml.NewEncoder(&b)
+		e.SetIndent(2)
+		err = errors.Join(e.Encode(document), e.Close())
+	}
 	if err != nil {
 		return nil, baton.Errorf(baton.Internal, "encode configuration: %w", err)
 	}
@@ -163,6 +167,64 @@ func (x *exporting) requirements() error {
 	return nil
 }
 
+// automations adds the automations, and those of files that wait.
+func (x *exporting) automations() error {
+	all, err := x.t.Automations("")
+	if err != nil {
+		return err
+	}
+	for _, a := range all {
+		app, err := x.t.App(a.App)
+		if err != nil {
+			return err
+		}
+		if !app.Removed.IsZero() {
+			continue
+		}
+		d, err := describeAutomation(x.t, a)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(x.Automations, func(o Automation) bool { return o.App == d.App && o.Name == d.Name }) {
+			return baton.Errorf(baton.Refused, "%s has two automations called %q", d.App, d.Name).WithFix("Give one of them another name: in files, names tell them apart.")
+		}
+		x.name(a.Owner)
+		x.Automations = append(x.Automations, d)
+	}
+	waiting, err := fileAutomations(x.t)
+	if err != nil {
+		return err
+	}
+	for _, w := range waiting {
+		if err := x.waiting(w); err != nil {
+			return err
+		}
+	}
+	slices.SortFunc(x.Automations, func(a, b Automation) int { return cmp.Or(cmp.Compare(a.App, b.App), cmp.Compare(a.Name, b.Name)) })
+	return nil
+}
+
+// waiting adds an automation of files that is not there yet, and describes one of which only the draft is
+// there as the files do.
+func (x *exporting) waiting(w fileAutomation) error {
+	i := slices.IndexFunc(x.Automations, func(o Automation) bool { return o.App == w.App && o.Name == w.Name })
+	if i >= 0 {
+		draft := w.Automation
+		draft.Draft, draft.Paused, draft.Owner = true, x.Automations[i].Paused, x.Automations[i].Owner
+		if reflect.DeepEqual(draft, x.Automations[i]) {
+			x.Automations[i].Draft = false
+		}
+		return nil
+	}
+	owner, err := x.t.PersonByEmail(w.Owner)
+	if err != nil || w.ID != "" { // somebody removed it
+		return ignoreMissing(err)
+	}
+	x.name(owner.Canonical())
+	x.Automations = append(x.Automations, w.Automation)
+	return nil
+}
+
 // settings adds the settings of the console itself.
 func (x *exporting) settings() error {
 	providers, err := x.t.Providers()
@@ -241,7 +303,7 @@ func (x *exporting) person(id console.ID) (manager console.ID, err error) {
 }
 
 // sections are the names of the files into which an export is split.
-var sections = []string{"people", "apps", "connectors", "policies", "requirements", "oidc", "mail", "retention"}
+var sections = []string{"people", "apps", "connectors", "policies", "requirements", "automations", "oidc", "mail", "retention"}
 
 // Split splits an export into files, one for each of its keys.
 func Split(export []byte) (files []console.ConfigurationFile, err error) {
@@ -270,6 +332,8 @@ func Split(export []byte) (files []console.ConfigurationFile, err error) {
 			part.Policies = f.Policies
 		case "requirements":
 			part.Requirements = f.Requirements
+		case "automations":
+			part.Automations = f.Automations
 		case "oidc":
 			part.OIDC = f.OIDC
 		case "mail":

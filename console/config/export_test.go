@@ -2,14 +2,13 @@ package config_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
 	"testing"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"baton"
 	"baton/connector/rest"
@@ -80,15 +79,18 @@ func (r fixture) read(text string) *config.File {
 	return f
 }
 
+// now is a second later after each event, so that what is newer has a later time.
+func (r fixture) now() time.Time { return noon.Add(time.Duration(r.events()) * time.Second) }
+
 func (r fixture) apply(text string, by console.Actor, o config.Options) (console.ConfigurationPlan, error) {
 	r.t.Helper()
-	_, plan, err := r.read(text).Apply(r.t.Context(), r.s, console.By{At: noon, Actor: by}, o)
+	_, plan, err := r.read(text).Apply(r.t.Context(), r.s, console.By{At: r.now(), Actor: by}, o)
 	return plan, err
 }
 
 func (r fixture) plan(text string, by console.Actor, o config.Options) console.ConfigurationPlan {
 	r.t.Helper()
-	plan, err := r.read(text).Plan(r.t.Context(), r.s, console.By{At: noon, Actor: by}, o)
+	plan, err := r.read(text).Plan(r.t.Context(), r.s, console.By{At: r.now(), Actor: by}, o)
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func (r fixture) view(fn func(*store.Tx) error) {
 
 func (r fixture) update(by console.Actor, fn func(*store.Tx) error) {
 	r.t.Helper()
-	if err := r.s.Update(context.Background(), console.By{At: noon, Actor: by}, fn); err != nil {
+	if err := r.s.Update(context.Background(), console.By{At: r.now(), Actor: by}, fn); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -198,6 +200,9 @@ func randomFile(r *rand.Rand) config.File {
 			}
 			f.Connectors = append(f.Connectors, c)
 		}
+		for j := range r.IntN(3) {
+			f.Automations = append(f.Automations, randomAutomation(r, a.Name, name("automation", j), emails[r.IntN(len(emails))]))
+		}
 		if r.IntN(2) == 0 {
 			f.Requirements = append(f.Requirements, config.Requirement{App: a.Name, Entitlement: "group:a:member", Needs: []string{"Courses/" + odd[r.IntN(len(odd))]}, WithinMonths: r.IntN(24), Mode: console.RequirementEnforce})
 		}
@@ -216,6 +221,43 @@ func randomFile(r *rand.Rand) config.File {
 	return f
 }
 
+// randomAutomation returns an automation, some of which wait for a sync.
+func randomAutomation(r *rand.Rand, app, name, owner string) config.Automation {
+	d := config.Automation{Name: name, App: app, Owner: owner, Draft: r.IntN(4) == 0, Paused: r.IntN(4) == 0}
+	d.Trigger = []config.Trigger{
+		{Kind: console.TriggerPersonDisabled, When: `subject.email != ""`},
+		{Kind: console.TriggerSchedule, Every: console.Duration(time.Duration(1+r.IntN(40)) * time.Hour), Each: true},
+		{Kind: console.TriggerOnDemand, Form: []config.Question{{Name: "why", Label: odd[r.IntN(len(odd))], Required: true}}},
+		{Kind: console.TriggerGrantFound, Entitlement: "group:a:member", Origin: console.OriginUnexplained},
+		{Kind: console.TriggerWebhook, Hook: odd[r.IntN(len(odd))], Person: "message.user.email"},
+	}[r.IntN(5)]
+	d.Steps = []config.Step{{ID: "tell", Kind: console.StepMail, To: console.MailAppOwners, Subject: odd[r.IntN(len(odd))], Text: odd[r.IntN(len(odd))] + "\nsecond line"}}
+	switch r.IntN(3) {
+	case 0:
+		d.Steps = append(d.Steps, config.Step{ID: "make", Kind: console.StepCreate, Fields: map[string]string{"email": "=subject.email", "team": odd[r.IntN(len(odd))]}})
+	case 1:
+		d.Steps = append(d.Steps, config.Step{ID: "out", Kind: console.StepRevoke, Entitlement: "group:a:member", Skip: `account.id == ""`})
+	}
+	if r.IntN(2) == 0 {
+		d.Limits = config.StepsLimits{Runs: r.IntN(9), Period: console.Duration(time.Hour)}
+	}
+	return d
+}
+
+// asJSON returns a file as JSON, which is YAML without the styles of texts.
+func asJSON(t *testing.T, f *config.File) string {
+	t.Helper()
+	all, err := config.Tree(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 // TestExportApply applies random configurations. What an export says, applied to an empty console, gives
 // the same export; applied again, it changes nothing.
 func TestExportApply(t *testing.T) {
@@ -227,12 +269,9 @@ func TestExportApply(t *testing.T) {
 			}
 			for seed := range seeds {
 				f := randomFile(rand.New(rand.NewPCG(uint64(seed), 7)))
-				text, err := yaml.Marshal(&f)
-				if err != nil {
-					t.Fatal(err)
-				}
+				text := asJSON(t, &f)
 				from, to := fixture{t, e.open(t)}, fixture{t, e.open(t)}
-				if _, err := from.apply(string(text), console.Console, config.Options{Source: "files"}); err != nil {
+				if _, err := from.apply(text, console.Console, config.Options{Source: "files"}); err != nil {
 					t.Fatalf("seed %d: %v\n%s", seed, err, text)
 				}
 				export := from.export()

@@ -83,6 +83,19 @@ func (f *File) objects() (all []object) {
 			return console.RequirementObject(found.ID, r.Entitlement), err
 		})
 	}
+	for i, d := range f.Automations {
+		add(console.ConfiguredAutomation, f.at("automations", i), d.Name, func(t *store.Tx) (string, error) {
+			app, err := t.AppByName(d.App)
+			if err != nil {
+				return "", err
+			}
+			found, err := automationNamed(t, app.ID, d.Name)
+			if baton.KindOf(err) == baton.NotFound {
+				return waitingAutomation(app.ID, d.Name), nil
+			}
+			return string(found.ID), err
+		})
+	}
 	if f.Mail != nil {
 		add(console.ConfiguredMail, f.at("mail", 0), "", func(*store.Tx) (string, error) { return "mail", nil })
 	}
@@ -125,6 +138,12 @@ func (a *applying) difference(o object, before, after *described, wanted map[str
 	for i, f := range d.Fields {
 		if slices.ContainsFunc(late, func(l console.ConfigurationField) bool { return l.Field == f.Field }) {
 			d.Fields[i].Waits = a.waits[key]
+		}
+	}
+	for _, l := range late { // what it has for now, as a draft
+		if wait := a.waits[key]; before == nil && wait != console.WaitsForNothing && !slices.ContainsFunc(d.Fields, func(f console.ConfigurationField) bool { return f.Field == l.Field }) {
+			l.Waits = wait
+			d.Fields = append(d.Fields, l)
 		}
 	}
 	for _, name := range a.secrets[key] {

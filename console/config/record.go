@@ -66,7 +66,7 @@ func (a *applying) prune(plan *console.ConfigurationPlan, managed []console.Mana
 		if err != nil {
 			return nil, err
 		}
-		if now == nil || a.nothingToRemove(m, now) {
+		if now == nil || a.nothingToRemove(m, now) || slices.ContainsFunc(managed, func(n console.ManagedObject) bool { return n.Kind == now.Kind && n.ID == now.ID }) {
 			continue
 		}
 		m.Former, m.ConfiguredObject = true, now.ConfiguredObject
@@ -96,7 +96,7 @@ func (a *applying) prune(plan *console.ConfigurationPlan, managed []console.Mana
 }
 
 // removalOrder is the order in which kinds of objects are removed: what names others first.
-var removalOrder = map[console.ConfigurationKind]int{console.ConfiguredRequirement: 1, console.ConfiguredConnector: 2, console.ConfiguredApp: 3, console.ConfiguredPolicy: 4,
+var removalOrder = map[console.ConfigurationKind]int{console.ConfiguredAutomation: 0, console.ConfiguredRequirement: 1, console.ConfiguredConnector: 2, console.ConfiguredApp: 3, console.ConfiguredPolicy: 4,
 	console.ConfiguredProvider: 5, console.ConfiguredPerson: 6}
 
 // removedFields names what is removed of an object that stays.
@@ -152,6 +152,8 @@ func (a *applying) remove(m console.ManagedObject) (console.ConfigurationWait, e
 		return "", govern.DeleteConnector(t, c, app)
 	case console.ConfiguredPolicy:
 		return "", govern.DeletePolicy(t, id)
+	case console.ConfiguredAutomation:
+		return "", t.RemoveAutomation(id)
 	case console.ConfiguredProvider:
 		if a.Program {
 			return "", baton.Errorf(baton.PermissionDenied, "a credential cannot remove the identity provider %s", m.Name).WithFix("Remove it on the page of sign-in.")

@@ -217,7 +217,7 @@ func (c *Console) automationView(tx *store.Tx, me console.Person, id console.ID)
 	if err := c.versionViews(tx, words, people, &v); err != nil {
 		return v, err
 	}
-	if v.Unpublishable, err = c.unpublishable(tx, me, a, app); err != nil {
+	if v.Unpublishable, err = unpublishable(tx, me, a, app, c.now()); err != nil {
 		return v, err
 	}
 	pauses, err := tx.Pauses()
@@ -285,12 +285,12 @@ func sameRule(a, b console.AutomationRule) bool { return a.Text() == b.Text() }
 
 // unpublishable returns why a person cannot publish the draft of an automation; "" if nothing is
 // against it.
-func (c *Console) unpublishable(tx *store.Tx, me console.Person, a console.Automation, app console.App) (string, error) {
+func unpublishable(tx *store.Tx, me console.Person, a console.Automation, app console.App, now time.Time) (string, error) {
 	if err := a.Draft.CheckComplete(); err != nil {
 		return err.Error(), nil
 	}
 	for i, s := range a.Draft.Steps {
-		problem, hard, err := automate.Problem(tx, a, s, c.now())
+		problem, hard, err := automate.Problem(tx, a, s, now)
 		if err != nil {
 			return "", err
 		}
@@ -464,7 +464,7 @@ func (c *Console) PublishAutomation(ctx context.Context, caller Caller, id conso
 		if err := c.recentOrClient(caller); err != nil {
 			return err
 		}
-		why, err := c.unpublishable(tx, me, a, app)
+		why, err := unpublishable(tx, me, a, app, c.now())
 		if err != nil {
 			return err
 		}
@@ -474,20 +474,25 @@ func (c *Console) PublishAutomation(ctx context.Context, caller Caller, id conso
 		if version == 0 {
 			version = a.Version
 		}
-		v, err := tx.PublishAutomation(id, version, me.Canonical())
-		if err != nil {
-			return err
-		}
-		number = v.Version
-		if err := tx.RemoveDue(console.DueTimes, string(id)); err != nil {
-			return err
-		}
-		if next := schedule.OfTrigger(v.Trigger).Next(c.now(), c.now()); !next.IsZero() {
-			return tx.SetDue(console.DueTimes, string(id), next, nil)
-		}
-		return nil
+		number, err = publish(tx, id, version, me, c.now())
+		return err
 	})
 	return number, err
+}
+
+// publish makes the draft of an automation the version that runs, and sets when it runs next.
+func publish(tx *store.Tx, id console.ID, version int64, me console.Person, now time.Time) (number int, err error) {
+	v, err := tx.PublishAutomation(id, version, me.Canonical())
+	if err != nil {
+		return 0, err
+	}
+	if err := tx.RemoveDue(console.DueTimes, string(id)); err != nil {
+		return 0, err
+	}
+	if next := schedule.OfTrigger(v.Trigger).Next(now, now); !next.IsZero() {
+		return v.Version, tx.SetDue(console.DueTimes, string(id), next, nil)
+	}
+	return v.Version, nil
 }
 
 // RestoreAutomation makes a published version the draft again.

@@ -45,6 +45,11 @@ func configuredPath(o console.ConfiguredObject) string {
 	case console.ConfiguredRequirement:
 		app, _, _ := strings.Cut(o.ID, "/")
 		return "/applications/" + url.PathEscape(app) + "/entitlements"
+	case console.ConfiguredAutomation:
+		if strings.Contains(o.ID, "/") { // it is not there yet
+			return "/automations"
+		}
+		return "/automations/" + id
 	case console.ConfiguredProvider:
 		return "/settings/sign-in/" + id
 	case console.ConfiguredMail:
@@ -96,6 +101,7 @@ var managedPages = map[string]struct {
 	"GET /connectors/{connector}/settings":      {console.ConfiguredConnector, "{connector}"},
 	"GET /connectors/{connector}/settings/edit": {console.ConfiguredConnector, "{connector}"},
 	"GET /policies/{policy}":                    {console.ConfiguredPolicy, "{policy}"},
+	"GET /automations/{automation}":             {console.ConfiguredAutomation, "{automation}"},
 	"GET /settings/sign-in/{provider}":          {console.ConfiguredProvider, "{provider}"},
 	"GET /settings/mail":                        {console.ConfiguredMail, "mail"},
 	"GET /settings/retention":                   {console.ConfiguredRetention, "retention"},

@@ -1,0 +1,4 @@
+package config
+
+// Tree is tree, for tests.
+var Tree = tree
