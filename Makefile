@@ -82,6 +82,10 @@ image-test: ## Run the images with a read-only root as their user, beside the sa
 sizes: ## Measure the binaries and images, write the README's table; fails where a binary has more than 50 MB
 	$(GO) run -C release . sizes -update ../README.md
 
+.PHONY: site
+site: ## Write the documents as HTML pages into dist/site, to be read without a network
+	$(GO) run -C release . site -out ../dist/site
+
 CHROMIUM ?= chromium
 
 .PHONY: picture

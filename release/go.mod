@@ -4,6 +4,8 @@ go 1.26.0
 
 require golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d // the certificate authorities in the images
 
+require github.com/yuin/goldmark v1.8.7 // reads Markdown for the site of the documents
+
 // Tests: others who read what is written here.
 require (
 	github.com/google/go-containerregistry v0.22.1

@@ -5,6 +5,7 @@
 //	release build -version v0.1.0 -out dist   everything, from a clean checkout
 //	release rootfs -program NAME -out DIR   the file system of one image, for a Dockerfile
 //	release roots                             the certificate authorities in the images
+//	release site -out dist/site               the documents as HTML pages
 //	release sizes -update README.md           the table of sizes
 //	release verify DIR                        the sums, and the signature if a key is given
 //
@@ -20,6 +21,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+
+	"baton/release/site"
 )
 
 func main() {
@@ -40,6 +43,7 @@ func commands() map[string]func(context.Context, []string, io.Writer) error {
 			_, err := stdout.Write(authorities())
 			return err
 		},
+		"site":   siteCommand,
 		"sizes":  sizesCommand,
 		"verify": verifyCommand,
 	}
@@ -47,11 +51,11 @@ func commands() map[string]func(context.Context, []string, io.Writer) error {
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("give a command: build, rootfs, roots, sizes or verify")
+		return errors.New("give a command: build, rootfs, roots, site, sizes or verify")
 	}
 	do, ok := commands()[args[0]]
 	if !ok {
-		return fmt.Errorf("there is no command %q; use build, rootfs, roots, sizes or verify", args[0])
+		return fmt.Errorf("there is no command %q; use build, rootfs, roots, site, sizes or verify", args[0])
 	}
 	return do(ctx, args[1:], stdout)
 }
@@ -95,6 +99,19 @@ func buildCommand(ctx context.Context, args []string, stdout io.Writer) error {
 		return signSums(*out, *key)
 	}
 	return nil
+}
+
+func siteCommand(_ context.Context, args []string, _ io.Writer) error {
+	f := flag.NewFlagSet("site", flag.ContinueOnError)
+	root := f.String("root", "..", "the checkout")
+	out := f.String("out", "", "the folder to fill")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	if *out == "" {
+		return errors.New("give the folder to fill: -out ../dist/site")
+	}
+	return site.Build(*root, *out)
 }
 
 func rootfsCommand(ctx context.Context, args []string, _ io.Writer) error {

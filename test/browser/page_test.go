@@ -360,7 +360,8 @@ func (b *browser) document(name string, width, height int64, begin string) {
 		return
 	}
 	for theme, file := range map[string]string{"light": name + ".png", "dark": name + "-dark.png"} {
-		b.run("theme", media(theme), chromedp.EmulateViewport(width, height), chromedp.Evaluate[chromedp.Void](`document.querySelector(`+quote(begin)+`).scrollIntoView()`))
+		b.run("theme", media(theme), chromedp.EmulateViewport(width, height))
+		b.until("the picture has its place", fmt.Sprintf(`innerWidth === %d && (document.querySelector(%s).scrollIntoView(), new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(true)))))`, width, quote(begin)))
 		ctx, stop := context.WithTimeout(b.ctx, patience)
 		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		stop()
