@@ -20,20 +20,21 @@ type ConfigurationFile struct {
 type ConfigurationKind string
 
 const (
-	ConfiguredPerson      ConfigurationKind = "person"
-	ConfiguredApp         ConfigurationKind = "application"
-	ConfiguredConnector   ConfigurationKind = "connector"
-	ConfiguredPolicy      ConfigurationKind = "policy"
-	ConfiguredRequirement ConfigurationKind = "requirement"
-	ConfiguredAutomation  ConfigurationKind = "automation"
-	ConfiguredProvider    ConfigurationKind = "identity provider"
-	ConfiguredMail        ConfigurationKind = "mail"
-	ConfiguredRetention   ConfigurationKind = "retention"
+	ConfiguredPerson       ConfigurationKind = "person"
+	ConfiguredApp          ConfigurationKind = "application"
+	ConfiguredConnector    ConfigurationKind = "connector"
+	ConfiguredPolicy       ConfigurationKind = "policy"
+	ConfiguredRequirement  ConfigurationKind = "requirement"
+	ConfiguredIncompatible ConfigurationKind = "incompatible entitlements"
+	ConfiguredAutomation   ConfigurationKind = "automation"
+	ConfiguredProvider     ConfigurationKind = "identity provider"
+	ConfiguredMail         ConfigurationKind = "mail"
+	ConfiguredRetention    ConfigurationKind = "retention"
 )
 
 // ConfiguredObject identifies an object that configuration files describe. ID is the ID of a person,
 // app, connector, policy or automation, and the name of an identity provider. For a requirement see
-// [RequirementObject].
+// [RequirementObject]. For incompatible entitlements it is made of both.
 type ConfiguredObject struct {
 	Kind ConfigurationKind `json:"kind"`
 	ID   string            `json:"id"`
@@ -158,6 +159,7 @@ type ConfigurationSource struct {
 // ManagedObject is an object that applied files describe.
 type ManagedObject struct {
 	ConfiguredObject
+	Key   string // that the files give it; "" for none
 	Place string
 	// Described is the object as the files describe it, as JSON.
 	Described []byte

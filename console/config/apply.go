@@ -97,9 +97,11 @@ type applying struct {
 	roles        map[console.ID][]console.ConsoleRole
 	requirements map[string]Requirement // by the ID of the object
 	automations  map[string]Automation  // the same
+	incompatible map[string]Incompatible
 	waits        map[reference]console.ConfigurationWait
 	secrets      map[reference][]string // names of changed secrets
 	created      map[reference]bool
+	claimed      map[reference]bool // named by keys of the files
 }
 
 // ApplyIn creates and changes what the files describe, and records what they describe as the newest
@@ -108,16 +110,17 @@ type applying struct {
 // nobody could administer the console afterwards.
 func (r *Ready) ApplyIn(t *store.Tx, o Options) (plan console.ConfigurationPlan, applied Applied, err error) {
 	a := &applying{Ready: r, Options: o, t: t, applied: Applied{}, guards: map[console.ID]console.AppGuards{}, settings: map[console.ID]console.RequestSettings{},
-		policies: map[console.ID]console.Policy{}, roles: map[console.ID][]console.ConsoleRole{}, requirements: map[string]Requirement{}, automations: map[string]Automation{},
+		policies: map[console.ID]console.Policy{}, roles: map[console.ID][]console.ConsoleRole{}, requirements: map[string]Requirement{}, automations: map[string]Automation{}, incompatible: map[string]Incompatible{}, claimed: map[reference]bool{},
 		waits: map[reference]console.ConfigurationWait{}, secrets: map[reference][]string{}, created: map[reference]bool{}}
-	objects := r.objects()
-	before := make([]*described, len(objects))
-	for i, o := range objects {
-		if before[i], err = o.now(t); err != nil {
-			return plan, nil, err
-		}
+	if err := a.claim(); err != nil {
+		return plan, nil, err
 	}
-	for _, step := range []func() error{a.applyProviders, a.applyPeople, a.applyApps, a.applyPolicies, a.applyConnectors, a.applyRequirements, a.applyAutomations, a.applyMail, a.applyRetention} {
+	objects := a.objects()
+	before, err := a.before(objects)
+	if err != nil {
+		return plan, nil, err
+	}
+	for _, step := range []func() error{a.applyProviders, a.applyPeople, a.applyApps, a.applyPolicies, a.applyConnectors, a.applyRequirements, a.applyIncompatible, a.applyAutomations, a.applyMail, a.applyRetention} {
 		if err := step(); err != nil {
 			return plan, nil, err
 		}
@@ -136,6 +139,29 @@ func (r *Ready) ApplyIn(t *store.Tx, o Options) (plan console.ConfigurationPlan,
 		return plan, nil, baton.Errorf(baton.Refused, "the console or the files changed since the plan %s was made", o.Digest).WithFix("Make a new plan, and apply that one.")
 	}
 	return plan, a.applied, a.record(plan, managed)
+}
+
+// before returns the objects as the console has them, nil for those that it does not have. Others name
+// those with keys, so these are renamed in between.
+func (a *applying) before(objects []object) (before []*described, err error) {
+	before = make([]*described, len(objects))
+	for _, keyed := range []bool{true, false} {
+		for i, o := range objects {
+			if (o.key != "") != keyed {
+				continue
+			}
+			if before[i], err = o.now(a.t); err != nil {
+				return nil, err
+			}
+		}
+		if !keyed {
+			break
+		}
+		if err := a.rename(); err != nil {
+			return nil, err
+		}
+	}
+	return before, nil
 }
 
 // compare returns how the console differs from the files, and the objects that they manage.
@@ -164,7 +190,7 @@ func (a *applying) compare(objects []object, before []*described) (plan console.
 		if err != nil {
 			return plan, nil, baton.Errorf(baton.Internal, "encode configuration: %w", err)
 		}
-		managed = append(managed, console.ManagedObject{ConfiguredObject: after.ConfiguredObject, Place: o.at.String(), Described: text})
+		managed = append(managed, console.ManagedObject{ConfiguredObject: after.ConfiguredObject, Key: o.key, Place: o.at.String(), Described: text})
 	}
 	return plan, managed, nil
 }
@@ -227,6 +253,12 @@ func (a *applying) wanted(o object, after described) (map[string]any, error) {
 			return o.part(after.all), nil
 		}
 		value = r
+	case console.ConfiguredIncompatible:
+		d, waits := a.incompatible[after.ID]
+		if !waits {
+			return o.part(after.all), nil
+		}
+		value = d
 	case console.ConfiguredAutomation:
 		d, waits := a.automations[after.ID]
 		if !waits {
@@ -418,11 +450,32 @@ func (a *applying) applyApp(d App) error {
 		}
 		want.Roles.Roles = adminRoles(want.Roles.Roles, keys, old)
 	}
-	waits, err := a.guard(app, want)
-	if err != nil || d.AdminEntitlements == nil {
-		return err
+	var missing []Role
+	if d.Roles != nil {
+		var roles console.RoleMap
+		if roles, missing, err = d.roleMap(a.t, app.ID); err != nil {
+			return err
+		}
+		if !sameRoles(roles, want.Roles) {
+			want.Roles = roles
+		}
 	}
-	return a.keepAdmins(app, d.AdminEntitlements, waits)
+	waits, err := a.guard(app, want)
+	switch {
+	case err != nil:
+		return err
+	case d.AdminEntitlements != nil:
+		if err := keepSetting(a.t, missingRolesSetting(app.ID), []Role(nil), true); err != nil {
+			return err
+		}
+		return a.keepAdmins(app, d.AdminEntitlements, waits)
+	case d.Roles != nil && !waits:
+		if err := keepSetting(a.t, console.AdminEntitlementsSetting(app.ID), []string(nil), true); err != nil {
+			return err
+		}
+		return keepSetting(a.t, missingRolesSetting(app.ID), missing, len(missing) == 0)
+	}
+	return nil
 }
 
 // listedAdmins returns the administrator entitlements of a list that syncs show, and those of the list
@@ -826,8 +879,11 @@ func findAdmins(t *store.Tx, app console.ID, ids []string) (keys []console.Entit
 
 // ResolveAdmins adds the administrator entitlements from the file that the app's syncs now show to
 // the app's administrator role, unless one of its administrator roles has them. If it has no such
-// role, it gets one. Entitlements that are no longer shown stay. It runs after every applied sync.
+// role, it gets one. It does the same for its other roles. Entitlements that are no longer shown stay. It runs after every applied sync.
 func ResolveAdmins(t *store.Tx, id console.ID) error {
+	if err := resolveRoles(t, id); err != nil {
+		return err
+	}
 	keys, _, err := namedAdmins(t, id)
 	if err != nil || len(keys) == 0 {
 		return err

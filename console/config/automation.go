@@ -13,6 +13,7 @@ import (
 // Automation describes an automation. It is published, unless it is a draft.
 type Automation struct {
 	Name  string `yaml:"name,omitempty" json:"name"`
+	Key   string `yaml:"key,omitempty" json:"key,omitempty"` // stays the same when the name changes
 	App   string `yaml:"app,omitempty" json:"app"`
 	Owner string `yaml:"owner,omitempty" json:"owner"` // e-mail address
 	Draft bool   `yaml:"draft,omitempty" json:"draft,omitempty"`

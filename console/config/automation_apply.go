@@ -215,7 +215,9 @@ func (a *applying) applyAutomations() error {
 			w.ID = w.have.ID
 		}
 		a.waits[reference{console.ConfiguredAutomation, id}] = w.wait
-		a.automations[id] = w.Automation
+		described := w.Automation
+		described.Key = ""
+		a.automations[id] = described
 		kept = append(kept, w.fileAutomation)
 	}
 	return keepAutomations(a.t, before, kept)

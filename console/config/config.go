@@ -27,11 +27,12 @@ type File struct {
 	Connectors []Connector `yaml:"connectors,omitempty"`
 	Policies   []Policy    `yaml:"policies,omitempty"`
 	// Requirements take effect when syncs show everything that they name.
-	Requirements []Requirement `yaml:"requirements,omitempty"`
-	Automations  []Automation  `yaml:"automations,omitempty"`
-	OIDC         []Provider    `yaml:"oidc,omitempty"`
-	Mail         *Mail         `yaml:"mail,omitempty"`
-	Retention    *Retention    `yaml:"retention,omitempty"`
+	Requirements []Requirement  `yaml:"requirements,omitempty"`
+	Incompatible []Incompatible `yaml:"incompatible,omitempty"`
+	Automations  []Automation   `yaml:"automations,omitempty"`
+	OIDC         []Provider     `yaml:"oidc,omitempty"`
+	Mail         *Mail          `yaml:"mail,omitempty"`
+	Retention    *Retention     `yaml:"retention,omitempty"`
 
 	reader Reader
 	places map[string][]place // of the objects, by key
@@ -52,11 +53,14 @@ type Person struct {
 
 // App describes an application.
 type App struct {
-	Name              string   `yaml:"name,omitempty"`
-	Owners            []string `yaml:"owners,omitempty"`             // e-mail addresses
-	AdminEntitlements []string `yaml:"admin_entitlements,omitempty"` // ids as the application's connector reports them
-	MinimumAdmins     *int     `yaml:"minimum_admins,omitempty"`
-	Seats             *Seats   `yaml:"seats,omitempty"`
+	Name              string           `yaml:"name,omitempty"`
+	Key               string           `yaml:"key,omitempty"`                // stays the same when the name changes
+	Owners            []string         `yaml:"owners,omitempty"`             // e-mail addresses
+	AdminEntitlements []string         `yaml:"admin_entitlements,omitempty"` // ids as the application's connector reports them
+	Roles             []Role           `yaml:"roles,omitempty"`              // the most powerful first, in place of AdminEntitlements
+	RolePriority      console.Priority `yaml:"role_priority,omitempty"`
+	MinimumAdmins     *int             `yaml:"minimum_admins,omitempty"`
+	Seats             *Seats           `yaml:"seats,omitempty"`
 	// Policies names the policies of the app's entitlements. Missing ones are not changed.
 	Policies AppPolicies `yaml:"policies,omitempty"`
 }
@@ -72,6 +76,7 @@ type AppPolicies struct {
 // Policy describes a policy. An existing policy is named by its ID or name, and gets a new version.
 type Policy struct {
 	Name  string               `yaml:"name,omitempty"`
+	Key   string               `yaml:"key,omitempty"`  // stays the same when the name changes
 	Kind  console.PolicyKind   `yaml:"kind,omitempty"` // default request
 	Rules []console.PolicyRule `yaml:"rules,omitempty"`
 }
@@ -88,6 +93,7 @@ func (p Policy) policy() console.Policy {
 // Connector describes a connector of an app.
 type Connector struct {
 	Name     string            `yaml:"name,omitempty"`
+	Key      string            `yaml:"key,omitempty"` // stays the same when the name changes
 	App      string            `yaml:"app,omitempty"`
 	Product  string            `yaml:"product,omitempty"` // "baton-perplexity"
 	Hosted   bool              `yaml:"hosted,omitempty"`
@@ -251,7 +257,9 @@ func (f *File) check(bad *problems) {
 			bad.add(at, "policy %s: %v", p.Name, err)
 		}
 	}
+	f.checkIncompatible(bad, all)
 	f.checkAutomations(bad, all)
+	f.checkKeys(bad, all)
 }
 
 // checkPeople reports the problems of the people.
@@ -300,6 +308,7 @@ func (f *File) checkApps(bad *problems, all seen) {
 			bad.add(at, "app %s: minimum_admins is %d", a.Name, *a.MinimumAdmins)
 		}
 		checkSeats(bad, at, a)
+		checkRoleMap(bad, at, a)
 	}
 }
 

@@ -84,7 +84,10 @@ func stateOfApp(t *store.Tx, a console.App) (appState, error) {
 
 // describeApp returns an app as a file describes it.
 func describeApp(t *store.Tx, a appState) (d App, err error) {
-	d.Name = a.Name
+	d.Name, d.RolePriority = a.Name, a.Roles.Priority
+	if d.Roles, err = describeRoles(t, a.App); err != nil {
+		return d, err
+	}
 	if a.MinimumAdmins > 0 {
 		d.MinimumAdmins = &a.MinimumAdmins
 	}
@@ -249,7 +252,7 @@ func tree(described any) (map[string]any, error) {
 
 // wholeKinds are the kinds of objects of which a file describes everything: what it leaves out has its
 // default. Of the others, it leaves alone what it does not name.
-var wholeKinds = []console.ConfigurationKind{console.ConfiguredPolicy, console.ConfiguredRequirement, console.ConfiguredAutomation, console.ConfiguredProvider, console.ConfiguredMail, console.ConfiguredRetention}
+var wholeKinds = []console.ConfigurationKind{console.ConfiguredPolicy, console.ConfiguredRequirement, console.ConfiguredIncompatible, console.ConfiguredAutomation, console.ConfiguredProvider, console.ConfiguredMail, console.ConfiguredRetention}
 
 // pausedKey is the key of automations that stays as it is if a file leaves it out.
 const pausedKey = "paused"
@@ -271,6 +274,7 @@ func within(kind console.ConfigurationKind, all map[string]any, keys []string) m
 	for _, key := range keys {
 		outer, inner, nested := strings.Cut(key, ".")
 		switch {
+		case key == "key": // it is no field of the object
 		case !nested && outer != choices:
 			part[key] = all[key]
 		case nested && outer == choices:
@@ -361,6 +365,9 @@ func lookUp(t *store.Tx, kind console.ConfigurationKind, id string) (o console.C
 		return o, d, err
 	case console.ConfiguredRequirement:
 		return requirementByID(t, o)
+	case console.ConfiguredIncompatible:
+		found, d, _, err := pairByID(t, o)
+		return found, d, err
 	case console.ConfiguredAutomation:
 		return automationByID(t, o)
 	case console.ConfiguredProvider:

@@ -29,7 +29,7 @@ type exporting struct {
 // secrets and in the order of names. It has the people whom the configuration names, and their managers.
 func Export(t *store.Tx) ([]byte, error) {
 	x := &exporting{t: t, people: map[console.ID]bool{}}
-	for _, step := range []func() error{x.apps, x.policies, x.requirements, x.automations, x.settings, x.persons} {
+	for _, step := range []func() error{x.apps, x.policies, x.requirements, x.incompatible, x.automations, x.settings, x.persons} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -88,6 +88,12 @@ func (x *exporting) app(a console.App) error {
 	}
 	x.name(a.Owners...)
 	d, err := describeApp(x.t, s)
+	if err == nil {
+		d, err = chooseRoles(x.t, a, d)
+	}
+	if err == nil {
+		d.Key, err = x.key(console.ConfiguredApp, a.ID)
+	}
 	if err != nil {
 		return err
 	}
@@ -96,6 +102,9 @@ func (x *exporting) app(a console.App) error {
 	for _, c := range connectors {
 		x.name(c.Owners...)
 		d, err := describeConnector(x.t, c)
+		if err == nil {
+			d.Key, err = x.key(console.ConfiguredConnector, c.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -124,6 +133,9 @@ func (x *exporting) policies() error {
 			}
 		}
 		d, err := describePolicy(x.t, p)
+		if err == nil {
+			d.Key, err = x.key(console.ConfiguredPolicy, p.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -182,6 +194,9 @@ func (x *exporting) automations() error {
 			continue
 		}
 		d, err := describeAutomation(x.t, a)
+		if err == nil {
+			d.Key, err = x.key(console.ConfiguredAutomation, a.ID)
+		}
 		if err != nil {
 			return err
 		}
@@ -210,7 +225,7 @@ func (x *exporting) waiting(w fileAutomation) error {
 	i := slices.IndexFunc(x.Automations, func(o Automation) bool { return o.App == w.App && o.Name == w.Name })
 	if i >= 0 {
 		draft := w.Automation
-		draft.Draft, draft.Paused, draft.Owner = true, x.Automations[i].Paused, x.Automations[i].Owner
+		draft.Draft, draft.Paused, draft.Owner, draft.Key = true, x.Automations[i].Paused, x.Automations[i].Owner, x.Automations[i].Key
 		if reflect.DeepEqual(draft, x.Automations[i]) {
 			x.Automations[i].Draft = false
 		}
@@ -303,7 +318,7 @@ func (x *exporting) person(id console.ID) (manager console.ID, err error) {
 }
 
 // sections are the names of the files into which an export is split.
-var sections = []string{"people", "apps", "connectors", "policies", "requirements", "automations", "oidc", "mail", "retention"}
+var sections = []string{"people", "apps", "connectors", "policies", "requirements", "incompatible", "automations", "oidc", "mail", "retention"}
 
 // Split splits an export into files, one for each of its keys.
 func Split(export []byte) (files []console.ConfigurationFile, err error) {
@@ -332,6 +347,8 @@ func Split(export []byte) (files []console.ConfigurationFile, err error) {
 			part.Policies = f.Policies
 		case "requirements":
 			part.Requirements = f.Requirements
+		case "incompatible":
+			part.Incompatible = f.Incompatible
 		case "automations":
 			part.Automations = f.Automations
 		case "oidc":

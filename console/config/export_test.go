@@ -178,6 +178,13 @@ func randomFile(r *rand.Rand) config.File {
 			a.MinimumAdmins = &n
 		}
 		if r.IntN(3) == 0 {
+			a.AdminEntitlements, a.RolePriority = nil, []console.Priority{"", console.HighestWins}[r.IntN(2)]
+			a.Roles = []config.Role{{Name: odd[r.IntN(len(odd))], Admin: true, Entitlements: []string{"group:a:member"}}, {Name: "Member", Accounts: "service", Entitlements: some([]string{"group:b:member", "group:c:member"})}}
+		}
+		if r.IntN(3) == 0 {
+			f.Incompatible = append(f.Incompatible, config.Incompatible{Entitlements: []string{a.Name + "/group:b:member", a.Name + "/group:a/b:member"}, Why: odd[r.IntN(len(odd))]})
+		}
+		if r.IntN(3) == 0 {
 			a.Seats = &config.Seats{Purchased: 1 + r.IntN(100), Renewal: "2027-01-31", Block: r.IntN(2) == 0, Otherwise: some([]string{odd[r.IntN(len(odd))]})}
 		}
 		if len(policies) > 0 && r.IntN(2) == 0 {
@@ -231,7 +238,7 @@ func randomAutomation(r *rand.Rand, app, name, owner string) config.Automation {
 		{Kind: console.TriggerGrantFound, Entitlement: "group:a:member", Origin: console.OriginUnexplained},
 		{Kind: console.TriggerWebhook, Hook: odd[r.IntN(len(odd))], Person: "message.user.email"},
 	}[r.IntN(5)]
-	d.Steps = []config.Step{{ID: "tell", Kind: console.StepMail, To: console.MailAppOwners, Subject: odd[r.IntN(len(odd))], Text: odd[r.IntN(len(odd))] + "\nsecond line"}}
+	d.Steps = []config.Step{{ID: "tell", Kind: console.StepMail, To: console.MailAppOwners, Subject: odd[r.IntN(len(odd))], Text: "said " + odd[r.IntN(len(odd))] + "\nsecond line"}}
 	switch r.IntN(3) {
 	case 0:
 		d.Steps = append(d.Steps, config.Step{ID: "make", Kind: console.StepCreate, Fields: map[string]string{"email": "=subject.email", "team": odd[r.IntN(len(odd))]}})

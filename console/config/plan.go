@@ -40,51 +40,66 @@ func (f *File) Plan(ctx context.Context, s *store.Store, by console.By, o Option
 // object is an object that the files describe.
 type object struct {
 	kind console.ConfigurationKind
+	key  string
 	name string
 	at   place
 	id   func(t *store.Tx) (string, error) // NotFound if the console does not have it
 }
 
 // objects returns the objects that the files describe, in the order in which they are applied.
-func (f *File) objects() (all []object) {
+func (a *applying) objects() (all []object) {
 	add := func(kind console.ConfigurationKind, at place, name string, id func(*store.Tx) (string, error)) {
-		all = append(all, object{kind, name, at, id})
+		all = append(all, object{kind: kind, name: name, at: at, id: id})
 	}
-	for i, p := range f.OIDC {
-		add(console.ConfiguredProvider, f.at("oidc", i), p.Name, func(*store.Tx) (string, error) { return p.Name, nil })
+	keyed := func(kind console.ConfigurationKind, at place, key, name string, byName func(*store.Tx) (string, error)) {
+		all = append(all, object{kind, key, name, at, func(t *store.Tx) (string, error) {
+			return a.identify(kind, key, func() (string, error) { return byName(t) })
+		}})
 	}
-	for i, p := range f.People {
-		add(console.ConfiguredPerson, f.at("people", i), p.Name, func(t *store.Tx) (string, error) {
+	for i, p := range a.OIDC {
+		add(console.ConfiguredProvider, a.at("oidc", i), p.Name, func(*store.Tx) (string, error) { return p.Name, nil })
+	}
+	for i, p := range a.People {
+		add(console.ConfiguredPerson, a.at("people", i), p.Name, func(t *store.Tx) (string, error) {
 			found, err := t.PersonByEmail(p.Email)
 			return string(found.Canonical()), err
 		})
 	}
-	for i, a := range f.Apps {
-		add(console.ConfiguredApp, f.at("apps", i), a.Name, func(t *store.Tx) (string, error) {
-			found, err := t.AppByName(a.Name)
+	for i, d := range a.Apps {
+		keyed(console.ConfiguredApp, a.at("apps", i), d.Key, d.Name, func(t *store.Tx) (string, error) {
+			found, err := t.AppByName(d.Name)
 			return string(found.ID), err
 		})
 	}
-	for i, p := range f.Policies {
-		add(console.ConfiguredPolicy, f.at("policies", i), p.Name, func(t *store.Tx) (string, error) {
+	for i, p := range a.Policies {
+		keyed(console.ConfiguredPolicy, a.at("policies", i), p.Key, p.Name, func(t *store.Tx) (string, error) {
 			found, err := policyOf(t, p.Name)
 			return string(found.ID), err
 		})
 	}
-	for i, c := range f.Connectors {
-		add(console.ConfiguredConnector, f.at("connectors", i), c.Name, func(t *store.Tx) (string, error) {
+	for i, c := range a.Connectors {
+		keyed(console.ConfiguredConnector, a.at("connectors", i), c.Key, c.Name, func(t *store.Tx) (string, error) {
 			found, err := t.ConnectorByName(c.Name)
 			return string(found.ID), err
 		})
 	}
-	for i, r := range f.Requirements {
-		add(console.ConfiguredRequirement, f.at("requirements", i), r.Entitlement+" of "+r.App, func(t *store.Tx) (string, error) {
+	for i, r := range a.Requirements {
+		add(console.ConfiguredRequirement, a.at("requirements", i), r.Entitlement+" of "+r.App, func(t *store.Tx) (string, error) {
 			found, err := t.AppByName(r.App)
 			return console.RequirementObject(found.ID, r.Entitlement), err
 		})
 	}
-	for i, d := range f.Automations {
-		add(console.ConfiguredAutomation, f.at("automations", i), d.Name, func(t *store.Tx) (string, error) {
+	for i, d := range a.Incompatible {
+		add(console.ConfiguredIncompatible, a.at("incompatible", i), d.name(), func(t *store.Tx) (string, error) {
+			x, y, err := d.sides(t)
+			if baton.KindOf(err) == baton.Invalid {
+				return "", baton.Errorf(baton.NotFound, "no app") // it may be added
+			}
+			return pairObject(x, y), err
+		})
+	}
+	for i, d := range a.Automations {
+		keyed(console.ConfiguredAutomation, a.at("automations", i), d.Key, d.Name, func(t *store.Tx) (string, error) {
 			app, err := t.AppByName(d.App)
 			if err != nil {
 				return "", err
@@ -96,11 +111,11 @@ func (f *File) objects() (all []object) {
 			return string(found.ID), err
 		})
 	}
-	if f.Mail != nil {
-		add(console.ConfiguredMail, f.at("mail", 0), "", func(*store.Tx) (string, error) { return "mail", nil })
+	if a.Mail != nil {
+		add(console.ConfiguredMail, a.at("mail", 0), "", func(*store.Tx) (string, error) { return "mail", nil })
 	}
-	if f.Retention != nil {
-		add(console.ConfiguredRetention, f.at("retention", 0), "", func(*store.Tx) (string, error) { return "retention", nil })
+	if a.Retention != nil {
+		add(console.ConfiguredRetention, a.at("retention", 0), "", func(*store.Tx) (string, error) { return "retention", nil })
 	}
 	return all
 }
@@ -161,10 +176,11 @@ func summary(all []console.ManagedObject) (string, error) {
 		console.ConfiguredObject
 		Described json.RawMessage
 		Former    bool
+		Key       string `json:",omitempty"`
 	}
 	var list []one
 	for _, m := range all {
-		list = append(list, one{m.ConfiguredObject, m.Described, m.Former})
+		list = append(list, one{m.ConfiguredObject, m.Described, m.Former, m.Key})
 	}
 	b, err := json.Marshal(list)
 	if err != nil {

@@ -183,7 +183,7 @@ func (b *problems) err() error {
 }
 
 // keysFix says what files may hold.
-const keysFix = "The keys are people, apps, connectors, policies, requirements, automations, oidc, mail and retention; docs/configuration-as-code.md lists what each may hold."
+const keysFix = "The keys are people, apps, connectors, policies, requirements, incompatible, automations, oidc, mail and retention; docs/configuration-as-code.md lists what each may hold."
 
 // add reads one file into f.
 func (f *File) add(name string, text []byte) error {

@@ -96,7 +96,7 @@ func (a *applying) prune(plan *console.ConfigurationPlan, managed []console.Mana
 }
 
 // removalOrder is the order in which kinds of objects are removed: what names others first.
-var removalOrder = map[console.ConfigurationKind]int{console.ConfiguredAutomation: 0, console.ConfiguredRequirement: 1, console.ConfiguredConnector: 2, console.ConfiguredApp: 3, console.ConfiguredPolicy: 4,
+var removalOrder = map[console.ConfigurationKind]int{console.ConfiguredAutomation: 0, console.ConfiguredIncompatible: 0, console.ConfiguredRequirement: 1, console.ConfiguredConnector: 2, console.ConfiguredApp: 3, console.ConfiguredPolicy: 4,
 	console.ConfiguredProvider: 5, console.ConfiguredPerson: 6}
 
 // removedFields names what is removed of an object that stays.
@@ -154,6 +154,12 @@ func (a *applying) remove(m console.ManagedObject) (console.ConfigurationWait, e
 		return "", govern.DeletePolicy(t, id)
 	case console.ConfiguredAutomation:
 		return "", t.RemoveAutomation(id)
+	case console.ConfiguredIncompatible:
+		_, _, pair, err := pairByID(t, m.ConfiguredObject)
+		if err != nil {
+			return "", err
+		}
+		return "", t.EndIncompatible(pair, fileReason)
 	case console.ConfiguredProvider:
 		if a.Program {
 			return "", baton.Errorf(baton.PermissionDenied, "a credential cannot remove the identity provider %s", m.Name).WithFix("Remove it on the page of sign-in.")

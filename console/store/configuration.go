@@ -34,21 +34,36 @@ func (t *Tx) ManagedObjects(source string, after console.ConfiguredObject, n int
 		ORDER BY kind, object LIMIT $4`, source, after.Kind, after.ID, n)
 }
 
-const managedObjectColumns = "kind, object, name, place, described, former"
+const managedObjectColumns = "kind, object, name, place, described, former, key"
 
 func scanManagedObject(r engine.Row) console.ManagedObject {
 	return console.ManagedObject{ConfiguredObject: console.ConfiguredObject{Kind: console.ConfigurationKind(r.Text(0)), ID: r.Text(1), Name: str(r, 2)},
-		Place: str(r, 3), Described: append([]byte(nil), r.Bytes(4)...), Former: r.Bool(5)}
+		Place: str(r, 3), Described: append([]byte(nil), r.Bytes(4)...), Former: r.Bool(5), Key: r.Text(6)}
 }
 
 // ManagedBy returns the name of the source whose newest files describe an object; "" if none do.
 func (t *Tx) ManagedBy(kind console.ConfigurationKind, object string) (string, error) {
-	name, err := find(t, func(r engine.Row) string { return r.Text(0) },
-		"SELECT source FROM configuration_object WHERE kind = $1 AND object = $2 AND NOT former ORDER BY source LIMIT 1", kind, object)
-	if err != nil || name == nil {
+	return t.configured("SELECT source FROM configuration_object WHERE kind = $1 AND object = $2 AND NOT former ORDER BY source LIMIT 1", kind, object)
+}
+
+// KeyedObject returns the ID of the object that files describe with a key; "" if there is none. Those of
+// the source come first.
+func (t *Tx) KeyedObject(source string, kind console.ConfigurationKind, key string) (string, error) {
+	return t.configured("SELECT object FROM configuration_object WHERE kind = $1 AND key = $2 ORDER BY CASE WHEN source = $3 THEN 0 ELSE 1 END, source LIMIT 1", kind, key, source)
+}
+
+// KeyOf returns the key that files give an object; "" if none do.
+func (t *Tx) KeyOf(kind console.ConfigurationKind, object string) (string, error) {
+	return t.configured("SELECT key FROM configuration_object WHERE kind = $1 AND object = $2 AND key <> '' ORDER BY source LIMIT 1", kind, object)
+}
+
+// configured returns one text; "" if there is none.
+func (t *Tx) configured(sql string, args ...any) (string, error) {
+	text, err := find(t, func(r engine.Row) string { return r.Text(0) }, sql, args...)
+	if err != nil || text == nil {
 		return "", err
 	}
-	return *name, nil
+	return *text, nil
 }
 
 // SetConfiguration records what the newest files of a source describe, in place of what they described
@@ -63,8 +78,8 @@ func (t *Tx) SetConfiguration(s console.ConfigurationSource, objects []console.M
 		return err
 	}
 	for _, o := range objects {
-		if err := t.insert("object of the configuration", "INSERT INTO configuration_object (id, source, kind, object, name, place, described, former) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-			console.NewID(t.by.At), s.Name, o.Kind, o.ID, []byte(o.Name), []byte(o.Place), bytesOf(o.Described), o.Former); err != nil {
+		if err := t.insert("object of the configuration", "INSERT INTO configuration_object (id, source, kind, object, name, place, described, former, key) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+			console.NewID(t.by.At), s.Name, o.Kind, o.ID, []byte(o.Name), []byte(o.Place), bytesOf(o.Described), o.Former, o.Key); err != nil {
 			return err
 		}
 	}

@@ -45,6 +45,8 @@ func configuredPath(o console.ConfiguredObject) string {
 	case console.ConfiguredRequirement:
 		app, _, _ := strings.Cut(o.ID, "/")
 		return "/applications/" + url.PathEscape(app) + "/entitlements"
+	case console.ConfiguredIncompatible:
+		return "/findings"
 	case console.ConfiguredAutomation:
 		if strings.Contains(o.ID, "/") { // it is not there yet
 			return "/automations"

@@ -127,6 +127,9 @@ func (w *Worker) ingest(ctx context.Context, d store.Due) error {
 				err = config.ResolveRequirements(t)
 			}
 			if err == nil {
+				err = config.ResolveIncompatible(t)
+			}
+			if err == nil {
 				err = config.ResolveAutomations(t)
 			}
 			if err == nil {

@@ -1,0 +1,2 @@
+-- The keys that configuration files give objects. They stay the same when names change.
+ALTER TABLE configuration_object ADD COLUMN key text NOT NULL DEFAULT '';
