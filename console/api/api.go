@@ -15,6 +15,7 @@ import (
 	"baton/console"
 	"baton/console/approve"
 	"baton/console/govern"
+	"baton/console/store"
 	"baton/console/telemetry"
 	"baton/wire"
 )
@@ -186,6 +187,9 @@ func (c *call) fail(err error) {
 	s := status{Code: wire.Code(kind), Message: sentence(err.Error())}
 	if fix := baton.FixOf(err); fix != "" {
 		s.Message += " " + fix
+	}
+	if text, fix, ok := store.Away(err); ok { // without the address of the database
+		s.Message = text + " " + fix
 	}
 	s.Message = harmless(s.Message)
 	if same := (*approve.Duplicate)(nil); errors.As(err, &same) {

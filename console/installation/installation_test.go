@@ -295,3 +295,30 @@ func TestReadOnlyFolder(t *testing.T) {
 		t.Errorf("%v (fix: %s)", err, baton.FixOf(err))
 	}
 }
+
+// TestTwoProcesses: one process at a time serves an SQLite database. The second is refused, and nothing of the first is touched;
+// after the first ended, the second may.
+func TestTwoProcesses(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, config(dir))
+	if err := first.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	scratch, _, err := first.Scratch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := open(t, config(dir))
+	if err := second.Lock(); baton.KindOf(err) != baton.Refused || !strings.Contains(err.Error(), dir) || baton.FixOf(err) == "" {
+		t.Errorf("a second process: %v (%v)", err, baton.KindOf(err))
+	}
+	if _, err := os.Stat(scratch); err != nil {
+		t.Errorf("the second process removed temporary files of the first: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := second.Lock(); err != nil {
+		t.Errorf("after the first process: %v", err)
+	}
+}

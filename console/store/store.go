@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -35,6 +36,16 @@ func (s *Store) Close() error { return s.db.Close() }
 
 // Database returns "sqlite" or "postgres".
 func (s *Store) Database() string { return s.db.Name() }
+
+// Away returns what to tell people about the error of a database that does nothing for now: that it does
+// not answer, takes no changes, or has no space. ok is false for other errors.
+func Away(err error) (text, fix string, ok bool) {
+	away := (*engine.Away)(nil)
+	if !errors.As(err, &away) {
+		return "", "", false
+	}
+	return away.Says, "A change is in the database completely, or not at all: nothing is lost or done twice. Try again in a minute. The console's log has the cause.", true
+}
 
 // View runs fn in a read-only transaction that sees one snapshot.
 func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {

@@ -147,6 +147,11 @@ func (c *call) show(status int, name, title string, data any) error {
 	if l, ok := data.(interface{ live() live }); ok && f.Me.ID != "" {
 		f.Live = l.live()
 	}
+	return c.render(status, name, f)
+}
+
+// render writes a page.
+func (c *call) render(status int, name string, f frame) error {
 	var buf bytes.Buffer
 	if err := pages[name]().ExecuteTemplate(&buf, "layout", f); err != nil {
 		return baton.Errorf(baton.Internal, "page %s: %w", name, err)

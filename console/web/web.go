@@ -16,6 +16,7 @@ import (
 
 	"baton"
 	"baton/console/govern"
+	"baton/console/store"
 	"baton/console/telemetry"
 )
 
@@ -280,7 +281,12 @@ func (c *call) fail(err error) {
 	if status >= 500 {
 		c.site.Log.ErrorContext(c.ctx(), "a page failed", "request", c.id, "path", c.r.URL.Path, "error", err)
 	}
-	if err := c.show(status, "error", "Error", errorPage{Status: status, Problem: problemOf(err), Request: c.id}); err != nil {
+	p := errorPage{Status: status, Problem: problemOf(err), Request: c.id}
+	if err := c.show(status, "error", "Error", p); err == nil {
+		return
+	}
+	// The rest of a page comes from the database, which may be what failed.
+	if err := c.render(status, "error", frame{Title: "Error", Path: c.r.URL.Path, Page: p, Now: c.console().Now()}); err != nil {
 		c.site.Log.ErrorContext(c.ctx(), "the error page failed", "request", c.id, "error", err)
 	}
 }
@@ -293,6 +299,9 @@ type problem struct{ Text, Fix string }
 func problemOf(err error) *problem {
 	if err == nil {
 		return nil
+	}
+	if text, fix, ok := store.Away(err); ok {
+		return &problem{Text: text, Fix: fix}
 	}
 	if statusOf(err) == http.StatusInternalServerError {
 		return &problem{Text: "Something went wrong in the console.", Fix: "Its log has more about this request."}

@@ -275,6 +275,8 @@ func (db *DB) receiveOn() (connected bool) {
 	}
 }
 
+const noAnswer = "The database does not answer for now."
+
 // classify converts an error of PostgreSQL or of the connection to a kind.
 func classify(err error, format string, args ...any) error {
 	if err == nil {
@@ -286,17 +288,19 @@ func classify(err error, format string, args ...any) error {
 		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 			return fmt.Errorf("%s: %w", what, err)
 		}
-		return baton.Errorf(baton.Unavailable, "%s: %w", what, err)
+		return baton.Errorf(baton.Unavailable, "%s: %w", what, &engine.Away{Says: noAnswer, Cause: err})
 	}
 	switch {
+	case pg.Code == "25006": // a transaction that only reads: in a failover, or by the administrator's will
+		return baton.Errorf(baton.Unavailable, "%s: %w", what, &engine.Away{Says: "The database takes no changes for now.", Cause: err})
 	case pg.Code == "23505":
 		return fmt.Errorf("%s: %w: %w", what, engine.ErrUnique, err)
 	case conflict(err):
 		return baton.Errorf(baton.Unavailable, "%s: other transactions were in the way: %w", what, err)
 	case strings.HasPrefix(pg.Code, "53"), strings.HasPrefix(pg.Code, "58"): // disk, memory, connections, files
-		return baton.Errorf(baton.Storage, "%s: %w", what, err)
+		return baton.Errorf(baton.Storage, "%s: %w", what, &engine.Away{Says: "The database has no space, memory or connections left.", Cause: err})
 	case strings.HasPrefix(pg.Code, "08"), strings.HasPrefix(pg.Code, "57P"): // connection, shutdown
-		return baton.Errorf(baton.Unavailable, "%s: %w", what, err)
+		return baton.Errorf(baton.Unavailable, "%s: %w", what, &engine.Away{Says: noAnswer, Cause: err})
 	case strings.HasPrefix(pg.Code, "28"), pg.Code == "3D000", pg.Code == "42501":
 		return baton.Errorf(baton.Refused, "%s: %w", what, err).WithFix("Check user, password, database and rights.")
 	case strings.HasPrefix(pg.Code, "XX"):

@@ -248,8 +248,10 @@ func classify(err error, format string, args ...any) error {
 	switch code.ToPrimary() {
 	case sqlite.ResultBusy, sqlite.ResultLocked:
 		return baton.Errorf(baton.Unavailable, "%s: another process is writing: %w", what, err)
-	case sqlite.ResultFull, sqlite.ResultIOErr, sqlite.ResultReadOnly, sqlite.ResultCantOpen, sqlite.ResultPerm:
-		return baton.Errorf(baton.Storage, "%s: %w", what, err)
+	case sqlite.ResultFull:
+		return baton.Errorf(baton.Storage, "%s: %w", what, &engine.Away{Says: "The disk of the console is full.", Cause: err}).WithFix("Free space on the disk of the data folder.")
+	case sqlite.ResultIOErr, sqlite.ResultReadOnly, sqlite.ResultCantOpen, sqlite.ResultPerm:
+		return baton.Errorf(baton.Storage, "%s: %w", what, &engine.Away{Says: "The console cannot use its disk.", Cause: err})
 	case sqlite.ResultCorrupt, sqlite.ResultNotADB:
 		return baton.Errorf(baton.Corrupt, "%s: %w", what, err).WithFix("Restore a backup.")
 	}

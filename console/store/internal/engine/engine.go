@@ -80,6 +80,17 @@ type Writer interface {
 // ErrUnique is wrapped by errors of statements that violate a unique constraint.
 var ErrUnique = errors.New("a unique constraint is violated")
 
+// Away is the error of a database that does nothing for now: nothing is wrong with the statement, and
+// it may be run again later.
+type Away struct {
+	// Says is for everybody. Cause may name addresses and files.
+	Says  string
+	Cause error
+}
+
+func (a *Away) Error() string { return a.Cause.Error() }
+func (a *Away) Unwrap() error { return a.Cause }
+
 // Micros returns the stored form of a time.
 func Micros(t time.Time) int64 { return t.UnixMicro() }
 

@@ -139,3 +139,19 @@ func (s *Server) wait() error {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
+
+// Set changes a setting of the running server, for sessions that exist, too.
+func (s *Server) Set(t testing.TB, name, value string) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, s.URL("public").Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	for _, sql := range []string{"SET default_transaction_read_only = off", "ALTER SYSTEM SET " + name + " = " + value, "SELECT pg_reload_conf()"} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
