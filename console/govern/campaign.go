@@ -112,10 +112,21 @@ func (c *Console) AddCampaign(ctx context.Context, caller Caller, n NewCampaign)
 	return id, err
 }
 
-// checkCampaign checks the people and objects that the settings of a campaign name.
+// checkCampaign checks the people and objects that the settings of a campaign name. People can be given
+// by their e-mail addresses; it replaces these by their ids.
 func checkCampaign(tx *store.Tx, c *console.Campaign) error {
 	if len(c.Owners) == 0 {
 		return baton.Errorf(baton.Invalid, "a review needs an owner")
+	}
+	for _, list := range []*[]console.ID{&c.Owners, &c.Scope.People, &c.Scope.Managers} {
+		*list = slices.Clone(*list)
+		for i, who := range *list {
+			id, err := personNamed(tx, who)
+			if err != nil {
+				return err
+			}
+			(*list)[i] = id
+		}
 	}
 	for i, id := range c.Owners {
 		p, err := tx.Person(id)
@@ -134,23 +145,12 @@ func checkCampaign(tx *store.Tx, c *console.Campaign) error {
 			return err
 		}
 	}
-	for _, id := range slices.Concat(c.Scope.People, c.Scope.Managers) {
-		if _, err := tx.Person(id); err != nil {
-			return err
-		}
-	}
 	for _, list := range [][]console.Approver{c.Reviewers, c.Fallback} {
 		for _, a := range list {
 			if a.Kind != console.ApproverPerson {
 				continue
 			}
-			var err error
-			if strings.Contains(string(a.Person), "@") {
-				_, err = tx.PersonByEmail(string(a.Person))
-			} else {
-				_, err = tx.Person(a.Person)
-			}
-			if err != nil {
+			if _, err := personNamed(tx, a.Person); err != nil {
 				return err
 			}
 		}
@@ -282,10 +282,14 @@ func (c *Console) CarryOutConsoleRemovals(ctx context.Context, caller Caller, id
 }
 
 // SampleCampaign draws a random share of the decided items, which another person reviews again. The
-// outcomes stay; the second decisions show whether they agree.
+// outcomes stay; the second decisions show whether they agree. The person can be given by an e-mail
+// address.
 func (c *Console) SampleCampaign(ctx context.Context, caller Caller, id console.ID, percent int, reviewer console.ID) (n int, err error) {
 	err = c.changeCampaign(ctx, caller, id, func(tx *store.Tx, me console.Person, campaign console.Campaign) error {
-		n, err = review.Sample(tx, campaign, percent, reviewer)
+		id, err := personNamed(tx, reviewer)
+		if err == nil {
+			n, err = review.Sample(tx, campaign, percent, id)
+		}
 		return err
 	})
 	return n, err

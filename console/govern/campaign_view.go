@@ -2,7 +2,11 @@ package govern
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"baton"
@@ -106,7 +110,8 @@ type CampaignView struct {
 	Apps     map[console.ID]string
 	// Left are the reviewers with open items who are not active any more.
 	Left     []console.ID
-	Disagree int // items of the sample that were decided differently
+	Disagree int     // items of the sample that were decided differently
+	Shows    Version // of the page
 	MayRun   bool
 	MayCarry bool // the removals of the console itself
 	Removals int  // removals of the console itself that are not carried out
@@ -123,6 +128,18 @@ func (c *Console) Campaign(ctx context.Context, caller Caller, id console.ID) (v
 		if v.CampaignSummary, err = campaignSummary(tx, me, campaign, v.Names); err != nil || !all {
 			return err
 		}
+		people := slices.Concat(campaign.Scope.People, campaign.Scope.Managers)
+		for _, a := range slices.Concat(campaign.Reviewers, campaign.Fallback) {
+			if !strings.Contains(string(a.Person), "@") {
+				people = append(people, a.Person)
+			}
+		}
+		if campaign.Staged != nil && campaign.Staged.Override != nil {
+			people = append(people, campaign.Staged.Override.Person)
+		}
+		if err := v.Names.add(tx, people...); err != nil {
+			return err
+		}
 		v.MayRun = console.RunCampaigns.Of(me, console.Object{Campaign: &campaign})
 		if campaign.State == console.CampaignDraft || campaign.State == console.CampaignTemplate {
 			if v.Sources, err = review.Gate(tx, campaign.Scope, c.now()); err != nil {
@@ -130,9 +147,46 @@ func (c *Console) Campaign(ctx context.Context, caller Caller, id console.ID) (v
 			}
 			v.Problems = console.Gate(v.Sources, campaign.MaxAge, c.now())
 		}
-		return c.campaignProgress(tx, me, &v)
+		if err := c.campaignProgress(tx, me, &v); err != nil {
+			return err
+		}
+		v.Shows, err = campaignVersion(tx, campaign)
+		return err
 	})
 	return v, err
+}
+
+// CampaignVersion returns the version of the page of a review: its state, how many decided, and the
+// results.
+func (c *Console) CampaignVersion(ctx context.Context, caller Caller, id console.ID) (v Version, err error) {
+	err = c.look(ctx, caller, func(tx *store.Tx, me console.Person) error {
+		if err := seeWholeCampaign(tx, me, id); err != nil {
+			return err
+		}
+		campaign, err := tx.Campaign(id)
+		if err == nil {
+			v, err = campaignVersion(tx, campaign)
+		}
+		return err
+	})
+	return v, err
+}
+
+func campaignVersion(tx *store.Tx, c console.Campaign) (Version, error) {
+	total, decided, err := tx.ReviewTotals(c.ID)
+	if err != nil {
+		return "", err
+	}
+	results, err := tx.ResultCounts(c.ID)
+	if err != nil {
+		return "", err
+	}
+	h := sha256.New()
+	fmt.Fprintln(h, c.ID, c.Version, total, decided)
+	for _, r := range slices.Sorted(maps.Keys(results)) {
+		fmt.Fprintln(h, r, results[r])
+	}
+	return versionOf(h), nil
 }
 
 // campaignProgress adds the counts of a review.
@@ -140,15 +194,19 @@ func (c *Console) campaignProgress(tx *store.Tx, me console.Person, v *CampaignV
 	if v.Progress, err = tx.ReviewProgress(v.ID); err != nil {
 		return err
 	}
+	apps := slices.Clone(v.Scope.Apps)
 	for _, a := range v.Progress.Apps {
-		if a.App == "" {
+		apps = append(apps, a.App)
+	}
+	for _, id := range apps {
+		if id == "" || v.Apps[id] != "" {
 			continue
 		}
-		app, err := tx.App(a.App)
+		app, err := tx.App(id)
 		if err != nil {
 			return err
 		}
-		v.Apps[a.App] = app.Name
+		v.Apps[id] = app.Name
 	}
 	for _, r := range v.Progress.Reviewers {
 		if err := v.Names.add(tx, r.Reviewer); err != nil {
@@ -240,8 +298,9 @@ func (c *Console) CampaignSubmissions(ctx context.Context, caller Caller, id con
 // IncompatibleView is a pair of incompatible entitlements with the number of people who hold both.
 type IncompatibleView struct {
 	store.IncompatiblePair
-	Author  string
-	Holders int
+	AppName, OtherAppName string
+	Author                string
+	Holders               int
 }
 
 // IncompatibleEntitlements returns the entitlements that are declared incompatible.
@@ -261,7 +320,15 @@ func (c *Console) IncompatibleEntitlements(ctx context.Context, caller Caller) (
 			if err != nil {
 				return err
 			}
-			all = append(all, IncompatibleView{p, names.Of(p.Incompatible.Author), len(holders)})
+			v := IncompatibleView{IncompatiblePair: p, Author: names.Of(p.Incompatible.Author), Holders: len(holders)}
+			for name, id := range map[*string]console.ID{&v.AppName: p.App, &v.OtherAppName: p.OtherApp} {
+				app, err := tx.App(id)
+				if err != nil {
+					return err
+				}
+				*name = app.Name
+			}
+			all = append(all, v)
 		}
 		return err
 	})

@@ -67,6 +67,7 @@ type Export struct {
 	App       console.ID // its app; "" if it has none
 	Connector console.ID // its connector, instead of an app
 	Plan      console.ID // the plan whose rows it is, instead of an app
+	Campaign  console.ID // the review whose items it is, instead of an app
 	Filter    string     // the filter, as text for the event
 	Format    string     // "csv"
 }
@@ -94,6 +95,8 @@ func (c *Console) Export(ctx context.Context, caller Caller, e Export) error {
 			event.App = a.ID
 		case e.Plan != "":
 			_, _, err = seePlan(tx, me, e.Plan)
+		case e.Campaign != "":
+			err = seeWholeCampaign(tx, me, e.Campaign)
 		default:
 			err = console.SeeRawFiles.Check(me, console.Object{})
 		}

@@ -19,7 +19,9 @@ type HomeView struct {
 	// Emergencies is how many emergency requests wait for somebody to look at them afterwards,
 	// up to [maxEmergencies]; for those who may.
 	Emergencies int
-	Me          PersonView
+	// Reviews are the running reviews in which the caller has something to decide.
+	Reviews []CampaignSummary
+	Me      PersonView
 }
 
 // Todo is a line about what needs somebody: one finding, or all of a kind of an app.
@@ -42,6 +44,9 @@ func (c *Console) Home(ctx context.Context, caller Caller) (v HomeView, err erro
 	}
 	err = c.read(ctx, caller, reading, func(tx *store.Tx, me console.Person) error {
 		v.Todo, v.More, v.Emergencies = nil, 0, 0
+		if v.Reviews, err = openReviews(tx, me); err != nil {
+			return err
+		}
 		if console.ReviewEmergencies.Of(me, console.Object{}) {
 			due, err := tx.Requests(store.RequestFilter{Review: true}, 0, maxEmergencies)
 			if err != nil {
@@ -72,6 +77,26 @@ func (c *Console) Home(ctx context.Context, caller Caller) (v HomeView, err erro
 		return nil
 	})
 	return v, err
+}
+
+// openReviews returns the running reviews in which a person has something to decide.
+func openReviews(tx *store.Tx, me console.Person) (open []CampaignSummary, err error) {
+	n, err := tx.CountOpenReviews(me.Canonical())
+	if err != nil || n == 0 {
+		return nil, err
+	}
+	all, err := tx.Campaigns(store.CampaignFilter{States: []console.CampaignState{console.CampaignRunning}, Reviewer: me.Canonical()}, "", store.PageSize)
+	names := Names{}
+	for _, campaign := range all {
+		s, err := campaignSummary(tx, me, campaign, names)
+		if err != nil {
+			return nil, err
+		}
+		if s.Mine.Total > s.Mine.Submitted {
+			open = append(open, s)
+		}
+	}
+	return open, err
 }
 
 // todo returns the line for a group of findings.

@@ -291,6 +291,27 @@ func (c *Console) WithdrawReview(ctx context.Context, caller Caller, id console.
 	})
 }
 
+// PendingReview returns how many decisions of the caller are not submitted, by choice.
+func (c *Console) PendingReview(ctx context.Context, caller Caller, id console.ID) (pending map[console.ReviewChoice]int, err error) {
+	err = c.read(ctx, caller, readingRequests, func(tx *store.Tx, me console.Person) error {
+		if _, _, err := seeCampaign(tx, me, id); err != nil {
+			return err
+		}
+		pending, err = tx.PendingChoices(id, me.Canonical())
+		return err
+	})
+	return pending, err
+}
+
+// CountReviews returns in how many reviews the caller has something to decide.
+func (c *Console) CountReviews(ctx context.Context, caller Caller) (n int, err error) {
+	err = c.read(ctx, caller, own, func(tx *store.Tx, me console.Person) error {
+		n, err = tx.CountOpenReviews(me.Canonical())
+		return err
+	})
+	return n, err
+}
+
 // SubmitReview makes the caller's pending decisions permanent.
 func (c *Console) SubmitReview(ctx context.Context, caller Caller, id console.ID) (s console.ReviewSubmission, err error) {
 	err = c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
@@ -305,10 +326,14 @@ func (c *Console) SubmitReview(ctx context.Context, caller Caller, id console.ID
 }
 
 // ReassignReview asks a person about items instead of a reviewer: the caller, or anybody for those
-// who run the review. An empty from asks the person in addition.
+// who run the review. An empty from asks the person in addition. The person can be given by an e-mail
+// address.
 func (c *Console) ReassignReview(ctx context.Context, caller Caller, id console.ID, items []int, from, to console.ID, why string) (blocked []review.Blocked, err error) {
 	err = c.change(ctx, caller, deciding, func(tx *store.Tx, me console.Person) error {
 		campaign, why, err := c.passOn(tx, me, id, from, why)
+		if err == nil {
+			to, err = personNamed(tx, to)
+		}
 		if err != nil {
 			return err
 		}

@@ -184,7 +184,7 @@ var Rules = []Rule{
 	{Kind: "campaign.waiting", To: listed("owners"), Class: ordinary,
 		Subject: `The review {{.Data.name}} cannot begin`,
 		Text:    `The review “{{.Data.name}}” begins by itself as soon as its sources are accurate enough. {{.Data.why}}`,
-		Path:    `/reviews/{{.Event.Object}}`},
+		Path:    `/campaigns/{{.Event.Object}}`},
 	{Kind: "campaign.closing", To: joined("owners", "app_owners"), Class: ordinary, When: unanswered,
 		Subject: `Nobody answered {{.Data.unanswered}} of {{.Data.items}} in the review {{.Data.name}}`,
 		Text:    `The review “{{.Data.name}}” ended. Nobody decided about {{.Data.unanswered}} of its {{.Data.items}} accesses, some of them in applications that you own.`,
@@ -192,7 +192,7 @@ var Rules = []Rule{
 	{Kind: "campaign.closing", To: listed("owners"), Class: ordinary,
 		Subject: `The decisions of the review {{.Data.name}} ended`,
 		Text:    `The review “{{.Data.name}}” ended: {{.Data.decided}} of {{.Data.items}} accesses are decided. What is to be removed becomes a plan, which somebody applies.`,
-		Path:    `/reviews/{{.Event.Object}}`},
+		Path:    `/campaigns/{{.Event.Object}}`},
 
 	// People and their logins.
 	{Kind: "login.invited", To: subject, Class: security, Invitation: true,

@@ -132,6 +132,16 @@ func (t *Tx) PendingDecisions(campaign, reviewer console.ID, after, n int) ([]co
 	return decisions, err
 }
 
+// PendingChoices counts the decisions of a reviewer that are not submitted, by choice.
+func (t *Tx) PendingChoices(campaign, reviewer console.ID) (map[console.ReviewChoice]int, error) {
+	counts := map[console.ReviewChoice]int{}
+	err := t.e.Query(func(r engine.Row) error {
+		counts[console.ReviewChoice(r.Text(0))] = int(r.Int(1))
+		return nil
+	}, "SELECT choice, count(*) FROM review_assignment WHERE reviewer = $1 AND campaign = $2 AND state = 1 GROUP BY choice", reviewer, campaign)
+	return counts, err
+}
+
 // Submit makes pending decisions of one reviewer permanent, and settles the items that they decide.
 // Decisions are in the order of their items. It sets the ID, the time, the counts and the digest of
 // the submission.

@@ -112,6 +112,12 @@ func (t *Tx) ReviewerProgress(campaign, reviewer console.ID) (ReviewerProgress, 
 	return *p, nil
 }
 
+// CountOpenReviews counts the running campaigns in which a reviewer has items that are not submitted.
+func (t *Tx) CountOpenReviews(reviewer console.ID) (int, error) {
+	return get(t, func(r engine.Row) int { return int(r.Int(0)) }, "count", `SELECT count(*) FROM campaign c JOIN review_progress p ON p.campaign = c.id AND p.dimension = 'reviewer' AND p.key = $1
+		WHERE c.state = $2 AND p.total > p.done`, reviewer, console.CampaignRunning)
+}
+
 // LastReminder returns when the reviewers of a campaign were reminded last; zero: never.
 func (t *Tx) LastReminder(c console.Campaign) (time.Time, error) {
 	found, err := find(t, func(r engine.Row) time.Time { return at(r, 0) }, "SELECT at FROM event WHERE object = $1 AND kind = 'review.reminded' ORDER BY number DESC LIMIT 1", string(c.ID))

@@ -56,7 +56,7 @@ func TestDownloadsAreEvents(t *testing.T) {
 		return err
 	}))
 	asked := f.asks("user")
-	fill := strings.NewReplacer("{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account, "{entitlement}", entitlement, "{product}", "perplexity",
+	fill := strings.NewReplacer("{campaign}", string(f.addCampaign()), "{item}", "1", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account, "{entitlement}", entitlement, "{product}", "perplexity",
 		"{connector}", string(f.connector), "{sync}", sync, "{operation}", "x", "{action}", "x", "{provider}", "x", "{request}", string(asked.ID), "{number}", "1",
 		"{policy}", "standard", "{person}", string(f.people["user"]))
 	super := f.as("super")

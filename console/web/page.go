@@ -89,7 +89,7 @@ type navLink struct {
 // navigation returns the links for a person.
 func navigation(me console.Person, at string) []navSection {
 	sections := []navSection{
-		{"", []navLink{{Label: "Home", Path: "/"}, {Label: "Request access", Path: "/request"}, {Label: "Requests", Path: "/requests"}, {Label: "Approvals", Path: "/approvals"}}},
+		{"", []navLink{{Label: "Home", Path: "/"}, {Label: "Request access", Path: "/request"}, {Label: "Requests", Path: "/requests"}, {Label: "Approvals", Path: "/approvals"}, {Label: "Reviews", Path: "/reviews"}}},
 		{"Govern", []navLink{{Label: "Applications", Path: "/applications"}, {Label: "People", Path: "/people"}, {Label: "Audit", Path: "/audit"}}},
 		{"Integrations", []navLink{{Label: "Connectors", Path: "/connectors"}}},
 	}
@@ -98,6 +98,9 @@ func navigation(me console.Person, at string) []navSection {
 	}
 	if console.SeeAccess.Of(me, console.Object{}) {
 		sections[1].Links = append(sections[1].Links, navLink{Label: "Requirements", Path: "/requirements"})
+	}
+	if mayCampaigns(me) {
+		sections[1].Links = append(sections[1].Links, navLink{Label: "Campaigns", Path: "/campaigns"})
 	}
 	if console.SeePolicies.Of(me, console.Object{}) {
 		sections[1].Links = append(sections[1].Links, navLink{Label: "Policies", Path: "/policies"})
@@ -112,7 +115,7 @@ func navigation(me console.Person, at string) []navSection {
 	sections = append(sections, admin)
 	for i, s := range sections {
 		for j, l := range s.Links {
-			sections[i].Links[j].Current = at == l.Path || l.Path != "/" && strings.HasPrefix(at, l.Path+"/") || l.Path == "/settings/webhooks" && strings.HasPrefix(at, "/settings/hooks/")
+			sections[i].Links[j].Current = at == l.Path || l.Path != "/" && strings.HasPrefix(at, l.Path+"/") || l.Path == "/settings/webhooks" && strings.HasPrefix(at, "/settings/hooks/") || l.Path == "/campaigns" && at == "/incompatible"
 		}
 	}
 	return sections
@@ -131,9 +134,16 @@ func (c *call) show(status int, name, title string, data any) error {
 		if err != nil {
 			return err
 		}
+		reviews, err := c.console().CountReviews(c.ctx(), c.caller)
+		if err != nil {
+			return err
+		}
 		for i, l := range f.Nav[0].Links {
-			if l.Path == "/approvals" {
+			switch l.Path {
+			case "/approvals":
 				f.Nav[0].Links[i].Waiting = waiting
+			case "/reviews":
+				f.Nav[0].Links[i].Waiting = reviews
 			}
 		}
 		if f.AutomationsPaused, err = c.console().AutomationsPaused(c.ctx(), c.caller); err != nil {
@@ -234,15 +244,30 @@ var functions = template.FuncMap{
 	"lines":       lines,
 	"findingchip": findingChip,
 	"planchip":    planChip,
-	"planresult":  planResultChip,
-	"plandoes":    planDoes,
-	"planrow":     planRow,
-	"rest":        func(all, told int) int { return max(all-told, 0) },
-	"digest":      digest,
-	"syncwords":   syncWords,
-	"byhand":      byHand,
-	"did":         console.EventWords,
-	"join":        func(s []string) string { return text(strings.Join(s, ", ")) },
+	"paragraphs":  paragraphs,
+
+	"campaignchip": campaignChip,
+	"reviewresult": reviewResultChip,
+
+	"planresult": planResultChip,
+	"plandoes":   planDoes,
+	"planrow":    planRow,
+	"rest":       func(all, told int) int { return max(all-told, 0) },
+	"digest":     digest,
+	"syncwords":  syncWords,
+	"byhand":     byHand,
+	"did":        console.EventWords,
+	"join":       func(s []string) string { return text(strings.Join(s, ", ")) },
+}
+
+// paragraphs returns the lines of a text that are not empty, for display.
+func paragraphs(s string) (all []string) {
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			all = append(all, text(line))
+		}
+	}
+	return all
 }
 
 // text makes bytes of an upstream safe for display: invalid UTF-8 becomes U+FFFD, and characters

@@ -158,6 +158,37 @@ var want = map[string][]int{
 	"POST /findings/{finding}/accept":                 {404, 400, 404, 404, 404, 403, 400, 400},
 	"POST /findings/{finding}/snooze":                 {404, 400, 404, 404, 404, 403, 400, 400},
 	"POST /findings/{finding}/reopen":                 {404, 303, 404, 404, 404, 403, 303, 303},
+	"GET /reviews":                                    {200},
+	"GET /reviews/{campaign}":                         {404, 200, 404, 404, 303}, // leads to the campaign
+	"POST /reviews/{campaign}":                        {404, 400, 404, 404, 303}, // nothing is decided
+	"POST /reviews/{campaign}/withdraw":               {404, 400, 404, 404, 303},
+	"POST /reviews/{campaign}/pass":                   {404, 400, 404, 404, 303},
+	"GET /reviews/{campaign}/bulk":                    {404, 200, 404, 404, 200, 409}, // its owner closes it
+	"POST /reviews/{campaign}/bulk":                   {404, 400, 404, 404, 400},
+	"GET /reviews/{campaign}/submit":                  {404, 200, 404, 404, 200},
+	"POST /reviews/{campaign}/submit":                 {404, 409, 404, 404, 409}, // nothing is pending
+	"GET /campaigns":                                  {200},
+	"GET /campaigns/templates":                        {200},
+	"GET /campaigns/new":                              {403, 403, 403, 403, 200, 403, 403, 200},
+	"POST /campaigns/new":                             {403, 403, 403, 403, 400, 403, 403, 400}, // an empty form
+	"GET /campaigns/{campaign}":                       {404, 303, 404, 404, 200},                // the owner of the app reviews
+	"GET /live/campaigns/{campaign}":                  {404, 403, 404, 404, 200},
+	"GET /campaigns/{campaign}/edit":                  {404, 403, 404, 404, 200, 403, 403, 200},
+	"POST /campaigns/{campaign}/edit":                 {404, 403, 404, 404, 409, 403, 403, 409}, // of an old version
+	"POST /campaigns/{campaign}/prepare":              {404, 403, 404, 404, 409, 403, 403, 409}, // it runs
+	"POST /campaigns/{campaign}/reset":                {404, 403, 404, 404, 409, 403, 403, 409},
+	"POST /campaigns/{campaign}/start":                {404, 403, 404, 404, 409, 403, 403, 409},
+	"POST /campaigns/{campaign}/close":                {404, 403, 404, 404, 303, 403, 403, 409}, // its owner closes it
+	"POST /campaigns/{campaign}/cancel":               {404, 403, 404, 404, 400, 403, 403, 400}, // without a reason
+	"POST /campaigns/{campaign}/carry-out":            {404, 403, 404, 404, 403, 403, 403, 303},
+	"POST /campaigns/{campaign}/sample":               {404, 403, 404, 404, 400, 403, 403, 400},
+	"GET /campaigns/{campaign}/items":                 {404, 403, 404, 404, 200},
+	"GET /campaigns/{campaign}/items/{item}":          {404, 200, 404, 404, 200},
+	"POST /campaigns/{campaign}/reassign":             {404, 403, 404, 404, 400, 403, 403, 400},
+	"GET /campaigns/{campaign}/pack":                  {404, 403, 404, 404, 200},
+	"GET /incompatible":                               {403, 403, 403, 403, 200},
+	"POST /incompatible":                              {403, 403, 403, 403, 400, 403, 400, 400}, // an empty form
+	"POST /incompatible/{incompatible}/end":           {403, 403, 403, 403, 400, 403, 400, 400},
 	"GET /changes":                                    {200},
 	"GET /applications/{app}/changes":                 {404, 200, 404, 403, 404, 200},
 	"POST /applications/{app}/changes":                {404, 400, 404, 403, 404, 403, 400, 400}, // an empty form
@@ -317,7 +348,7 @@ func TestWhoMay(t *testing.T) {
 	hook, incoming := f.addWebhooks()
 	source, group := f.addSCIMSource()
 	automation, run := f.addAutomation("owner")
-	fill := strings.NewReplacer("{automation}", string(automation), "{run}", string(run), "{version}", "1", "{source}", string(source), "{group}", string(group), "{webhook}", string(hook), "{hook}", string(incoming), "{delivery}", "x", "{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
+	fill := strings.NewReplacer("{campaign}", string(f.addCampaign()), "{item}", "1", "{incompatible}", "x", "{automation}", string(automation), "{run}", string(run), "{version}", "1", "{source}", string(source), "{group}", string(group), "{webhook}", string(hook), "{hook}", string(incoming), "{delivery}", "x", "{file}", "console.css", "{token}", "x", "{$}", "", "{app}", string(f.app), "{account}", account,
 		"{entitlement}", entitlement, "{product}", "perplexity", "{connector}", string(f.connector), "{sync}", "x", "{operation}", "x", "{action}", "x", "{provider}", "x",
 		"{request}", string(asked.ID), "{step}", string(asked.Plan.Steps[0].ID), "{number}", "1", "{policy}", "standard", "{change}", "x", "{exemption}", "x",
 		"{credential}", string(made.ID),
