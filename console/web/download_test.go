@@ -60,6 +60,7 @@ func TestDownloadsAreEvents(t *testing.T) {
 		"{connector}", string(f.connector), "{sync}", sync, "{operation}", "x", "{action}", "x", "{provider}", "x", "{request}", string(asked.ID), "{number}", "1",
 		"{policy}", "standard", "{person}", string(f.people["user"]))
 	super := f.as("super")
+	super.get("/audit/head") // makes the key that signs, which is an event of its own
 	want := map[string]string{
 		"GET /applications/{app}/accounts?format=csv":                   "list.exported",
 		"GET /applications/{app}/entitlements/{entitlement}?format=csv": "list.exported",

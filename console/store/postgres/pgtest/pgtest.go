@@ -140,7 +140,8 @@ func (s *Server) wait() error {
 	}
 }
 
-// Set changes a setting of the running server, for sessions that exist, too.
+// Set changes a setting of the running server, for sessions that exist, too: it returns when another
+// session that existed before has read it.
 func (s *Server) Set(t testing.TB, name, value string) {
 	t.Helper()
 	ctx := context.Background()
@@ -149,8 +150,18 @@ func (s *Server) Set(t testing.TB, name, value string) {
 		t.Fatal(err)
 	}
 	defer conn.Close(ctx)
+	other, err := pgx.Connect(ctx, s.URL("public").Reveal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close(ctx)
 	for _, sql := range []string{"SET default_transaction_read_only = off", "ALTER SYSTEM SET " + name + " = " + value, "SELECT pg_reload_conf()"} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for got := ""; got != value; {
+		if err := other.QueryRow(ctx, "SHOW "+name).Scan(&got); err != nil {
 			t.Fatal(err)
 		}
 	}
