@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -150,8 +151,8 @@ func newFixture(t testing.TB) *fixture {
 	f.sync = ingesttest.Receive(t, f.store, ingest.Origin{Connector: f.connector, Kind: console.SyncFull, Dispatched: noon}, noon, bytes.NewReader(f.file))
 	f.update(func(tx *store.Tx) error {
 		rule := console.AutomationRule{Trigger: console.AutomationTrigger{Kind: console.TriggerOnDemand}, Steps: []console.AutomationStep{{ID: "wait", Kind: console.StepWait, For: console.Duration(time.Hour)}}}
-		for _, id := range []*console.ID{&f.automation, &f.spareAutomation} {
-			a, err := tx.AddAutomation(console.Automation{App: f.app, Name: hostile, Owner: f.people["owner"], Author: f.people["owner"], Draft: rule})
+		for i, id := range []*console.ID{&f.automation, &f.spareAutomation} {
+			a, err := tx.AddAutomation(console.Automation{App: f.app, Name: fmt.Sprint(i, hostile), Owner: f.people["owner"], Author: f.people["owner"], Draft: rule})
 			if err != nil {
 				return err
 			}

@@ -85,7 +85,7 @@ func passReview(c *call) error {
 	return c.onReview(err, blocked)
 }
 
-// reviewSummary is what the caller is about to submit.
+// reviewSummary counts the pending decisions that the caller can submit.
 type reviewSummary struct {
 	Campaign console.Campaign
 	Path     string

@@ -68,7 +68,7 @@ var allowedImports = map[string][]string{
 	"console/oidc/oidctest":     {},
 	"console/govern":            {".", "connector/rest", "console", "console/approve", "console/automate", "console/condition", "console/directory", "console/evidence", "console/login", "console/mail", "console/match", "console/oidc", "console/plan", "console/review", "console/rpc", "console/schedule", "console/siem", "console/store", "console/store/rpcstore", "console/telemetry", "console/webhook", "internal/settings"},
 	"console/hosted":            {".", "agent/service", "connector/rest", "console", "console/govern", "console/rpc", "console/store"},
-	"console/web":               {".", "console", "console/directory", "console/govern", "console/login", "console/oidc", "console/rpc", "console/schedule", "console/store", "console/telemetry"},
+	"console/web":               {".", "console", "console/directory", "console/govern", "console/login", "console/oidc", "console/review", "console/rpc", "console/schedule", "console/store", "console/telemetry"},
 	"console/mail":              {".", "console", "internal/output"},
 	"console/siem":              {".", "connector/rest", "console"},
 	"console/webhook":           {".", "connector/rest", "console", "internal/output"},
