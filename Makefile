@@ -118,7 +118,7 @@ expiries: ## Let 10,000 accesses run out at once, in ten applications and in one
 	$(GO) test ./console/hosted -run TestManyExpiries -v -timeout 30m -expiries $(or $(EXPIRIES),10000) 2>&1 | grep -E "applications:|---|FAIL|_test.go"
 
 .PHONY: rolling
-rolling: ## Restart two replicas behind HAProxy in turn, under 10,000 page loads and 200 changes (needs haproxy; LOADS=10000 TASKS=200)
+rolling: ## Restart three replicas behind HAProxy in turn, under 10,000 page loads and 200 changes (needs haproxy; LOADS=10000 TASKS=200)
 	BATON_TEST_POSTGRES=require BATON_TEST_HAPROXY=require $(GO) test ./cmd/baton-console -count=1 -run TestRollingRestart -v -timeout 60m \
 		-loads $(or $(LOADS),10000) -tasks $(or $(TASKS),200) 2>&1 | grep -E "^rolling:|^---|_test.go|^FAIL|^ok"
 

@@ -522,7 +522,7 @@ func TestConsoleBadValues(t *testing.T) {
 // TestConsoleCompose reads the Compose files of the console, and starts it as its containers would.
 func TestConsoleCompose(t *testing.T) {
 	image := dockerfile(t, "baton-console")
-	for file, names := range map[string][]string{"console.yaml": {"console"}, "console-postgres.yaml": {"console-1", "console-2"}} {
+	for file, names := range map[string][]string{"console.yaml": {"console"}, "console-postgres.yaml": {"console-1", "console-2", "console-3"}} {
 		text := read(t, "compose/"+file)
 		for missing, given := range map[string]map[string]string{"REGISTRY": {"CONSOLE_URL": "https://c.example"}, "CONSOLE_URL": {"REGISTRY": "registry.example"}} {
 			if _, err := interpolate(text, given); err == nil || !strings.Contains(err.Error(), "set "+missing+" to") {

@@ -44,15 +44,16 @@ var (
 )
 
 const (
+	rollingReplicas   = 3
 	rollingConnectors = 5 // the last one is hosted by the replicas
 	rollingSessions   = 6
 	drainSeconds      = 4 // the balancer notices within 2
 )
 
-// TestRollingRestart restarts two replicas on PostgreSQL in turn, behind HAProxy with the
+// TestRollingRestart restarts three replicas on PostgreSQL in turn, behind HAProxy with the
 // configuration in deploy/, while people who are signed in read pages and press buttons, and connectors
-// carry out changes: four that poll through the balancer, and one inside the replicas. No page fails, not even one that a client repeats by itself, and each change is
-// made once and verified.
+// carry out changes: four that poll through the balancer, and one inside the replicas. No page fails,
+// not even one that a client repeats by itself, and each change is made once and verified.
 func TestRollingRestart(t *testing.T) {
 	haproxy := findHAProxy(t)
 	r := newRolling(t, haproxy)
@@ -108,8 +109,8 @@ type rolling struct {
 	store         *store.Store
 	address       string // of the balancer
 	roots         *x509.CertPool
-	replicas      [2]*process
-	serve         [2]func() *process
+	replicas      [rollingReplicas]*process
+	serve         [rollingReplicas]func() *process
 	people        []*http.Client
 	paths         []string
 	connectors    []console.Connector
@@ -123,7 +124,7 @@ type rolling struct {
 	operations             []console.ID
 }
 
-// newRolling starts the balancer, both replicas and the connectors, and signs everybody in.
+// newRolling starts the balancer, the replicas and the connectors, and signs everybody in.
 func newRolling(t *testing.T, haproxy string) *rolling {
 	r := &rolling{t: t}
 	database := pgtest.New(t)
@@ -148,7 +149,7 @@ func newRolling(t *testing.T, haproxy string) *rolling {
 	r.desk = newDesk(t, people+apps+connectors)
 	r.desk.write("database", database.Reveal()+"\n")
 	keys := filepath.Join(r.desk.dir, "shared.keys")
-	front, replicas := freePort(t), [2]string{freePort(t), freePort(t)}
+	front, replicas := freePort(t), [rollingReplicas]string{freePort(t), freePort(t), freePort(t)}
 	r.address = "https://" + front
 	authority := r.startHAProxy(haproxy, front, replicas)
 	var env map[string]string
@@ -158,14 +159,14 @@ func newRolling(t *testing.T, haproxy string) *rolling {
 			r.serve[i] = func() (p *process) { p, _, env = r.desk.serve(args...); return p }
 		} else {
 			r.serve[i] = func() *process {
-				p := start(t, r.desk.dir, nil, "baton-console", append([]string{"serve", "--data", "other"}, args...)...)
+				p := start(t, r.desk.dir, nil, "baton-console", append([]string{"serve", "--data", fmt.Sprint("replica", i)}, args...)...)
 				p.line("console: ")
 				return p
 			}
 		}
 		r.replicas[i] = r.serve[i]()
 	}
-	in, err := installation.Open(t.Context(), installation.Config{Data: filepath.Join(r.desk.dir, "third"), Database: database, Keys: keys})
+	in, err := installation.Open(t.Context(), installation.Config{Data: filepath.Join(r.desk.dir, "observer"), Database: database, Keys: keys})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +238,7 @@ func freePort(t *testing.T) string {
 
 // startHAProxy starts the balancer with the configuration in deploy/, and returns the file with the
 // authority of its certificate.
-func (r *rolling) startHAProxy(program, front string, replicas [2]string) (authority string) {
+func (r *rolling) startHAProxy(program, front string, replicas [rollingReplicas]string) (authority string) {
 	t := r.t
 	t.Helper()
 	cert, ca, err := rpc.NewCertificate(time.Now(), "127.0.0.1")
@@ -258,7 +259,11 @@ func (r *rolling) startHAProxy(program, front string, replicas [2]string) (autho
 		t.Fatal(err)
 	}
 	config := string(text)
-	for _, edit := range [][2]string{{"/etc/haproxy/console.pem", file("console.pem")}, {"bind :8443 ", "bind " + front + " "}, {"console-1:8443", replicas[0]}, {"console-2:8443", replicas[1]}} {
+	edits := [][2]string{{"/etc/haproxy/console.pem", file("console.pem")}, {"bind :8443 ", "bind " + front + " "}}
+	for i, address := range replicas {
+		edits = append(edits, [2]string{fmt.Sprintf("console-%d:8443", i+1), address})
+	}
+	for _, edit := range edits {
 		if strings.Count(config, edit[0]) < 1 {
 			t.Fatalf("deploy/haproxy/haproxy.cfg has no %q", edit[0])
 		}

@@ -388,7 +388,7 @@ func TestDemo(t *testing.T) {
 	b.click("link", "Entitlements")
 	b.click("link", "PPLX_Admin member")
 	b.shows("Unexplained")
-	b.document("console", 1180, 760, "main .tabs")
+	b.document("console", 1180, 760, "main h1")
 	b.open("/applications")
 	b.click("link", "Perplexity")
 	b.click("link", "Accounts")

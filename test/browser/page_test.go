@@ -361,7 +361,11 @@ func (b *browser) document(name string, width, height int64, begin string) {
 	}
 	for theme, file := range map[string]string{"light": name + ".png", "dark": name + "-dark.png"} {
 		b.run("theme", media(theme), chromedp.EmulateViewport(width, height))
-		b.until("the picture has its place", fmt.Sprintf(`innerWidth === %d && (document.querySelector(%s).scrollIntoView(), new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(true)))))`, width, quote(begin)))
+		b.until("the picture has its place", fmt.Sprintf(`innerWidth === %d && (() => {
+			const e = document.querySelector(%s), page = document.documentElement;
+			e.scrollIntoView();
+			return new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(() => r(Math.abs(e.getBoundingClientRect().top) < 2 || innerHeight + scrollY >= page.scrollHeight - 1))));
+		})()`, width, quote(begin)))
 		ctx, stop := context.WithTimeout(b.ctx, patience)
 		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 		stop()
