@@ -101,7 +101,7 @@ func (c *call) serve(route route) (any, error) {
 		if c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody)); err != nil {
 			var large *http.MaxBytesError
 			if errors.As(err, &large) {
-				return nil, baton.Errorf(baton.Invalid, "the body of the request is larger than %d bytes", maxBody)
+				return nil, baton.Errorf(baton.Invalid, "the body of the request is larger than %d bytes", maxBody).WithFix("Send less at once. Larger configuration files are applied with baton-console apply.")
 			}
 			return nil, baton.Errorf(baton.Canceled, "the request ended early")
 		}

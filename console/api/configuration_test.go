@@ -23,6 +23,8 @@ func TestConfigurationCalls(t *testing.T) {
 	f.fails("a wrong source", super, "POST", plan, request("apps: []", `,"source":"bootstrap"`), 400, 3, "bootstrap")
 	f.fails("a file of the machine", super, "POST", plan, request("mail: {host: a.example.test, from: a@b.c, user: u, password_file: /etc/passwd}", ""), 400, 3, "files cannot be read here")
 	f.fails("an identity provider", super, "POST", apply, request("oidc: [{name: okta, issuer: 'https://okta.example.test', client_id: c}]", ""), 403, 7, "how people sign in")
+	f.fails("a body of more than 1 MiB", super, "POST", plan, request(strings.Repeat("#", 1<<20), ""), 400, 3, "The body of the request is larger than 1048576 bytes. Send less at once.")
+	f.fails("a name with an escape sequence", super, "POST", plan, `{"files":[{"name":"a\u001b.yaml","text":""}]}`, 400, 3, "cannot name a configuration file")
 	text := "people:\n  - {email: new@example.test, name: New, roles: [super-administrator]}\napps:\n  - {name: Made by files, owners: [new@example.test]}\n"
 	planned := f.ok(super, "POST", plan, request(text, ""))
 	if at(planned, "changes.0.do") != "create" || at(planned, "changes.0.fields.2.waits") != "second-person" || at(planned, "changes.1.name") != "Made by files" {

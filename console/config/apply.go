@@ -272,20 +272,32 @@ func (a *applying) wanted(o object, after described) (map[string]any, error) {
 	return o.part(all), err
 }
 
+// placed returns an error about an object of the files with its file and line.
+func placed(at place, err error) error {
+	if at.file == "" || strings.HasPrefix(err.Error(), at.file+": line ") {
+		return err
+	}
+	switch kind := baton.KindOf(err); kind {
+	case baton.Invalid, baton.Refused, baton.PermissionDenied, baton.AlreadyExists:
+		return baton.Errorf(kind, "%s: %w", at, err).WithFix("%s", baton.FixOf(err))
+	}
+	return err
+}
+
 func (a *applying) applyPeople() error {
 	t := a.t
 	for i, p := range a.People {
 		if err := a.applyPerson(a.at("people", i), p); err != nil {
-			return err
+			return placed(a.at("people", i), err)
 		}
 	}
-	for _, p := range a.People { // managers may be described later in the file
+	for i, p := range a.People { // managers may be described later in the file
 		if p.Manager == "" {
 			continue
 		}
 		manager, err := personOf(t, p.Manager, "manager of "+p.Email)
 		if err != nil {
-			return err
+			return placed(a.at("people", i), err)
 		}
 		person, err := t.PersonByEmail(p.Email)
 		if err == nil && person.Manager != manager {
@@ -404,9 +416,9 @@ func personsOf(t *store.Tx, emails []string, what string) (ids []console.ID, err
 }
 
 func (a *applying) applyApps() error {
-	for _, d := range a.Apps {
+	for i, d := range a.Apps {
 		if err := a.applyApp(d); err != nil {
-			return err
+			return placed(a.at("apps", i), err)
 		}
 	}
 	return nil
@@ -623,7 +635,7 @@ func propose(t *store.Tx, m console.Amendment, before, after any) (wait console.
 func (a *applying) applyConnectors() error {
 	for i, c := range a.Connectors {
 		if err := a.applyConnector(a.at("connectors", i), c); err != nil {
-			return err
+			return placed(a.at("connectors", i), err)
 		}
 	}
 	return nil

@@ -18,6 +18,7 @@ import (
 // that it names, or for a second person.
 type fileAutomation struct {
 	Automation
+	at     place
 	Source string     `json:"source"`
 	By     console.ID `json:"by,omitempty"` // the person who applied it; "" for the console itself
 	// Program means that a credential applied it.
@@ -198,8 +199,8 @@ func (a *applying) applyAutomations() error {
 			kept = append(kept, b)
 		}
 	}
-	for _, d := range a.Automations {
-		all = append(all, fileAutomation{Automation: d, Source: a.Source, By: a.t.By().Actor.Person(), Program: a.Program})
+	for i, d := range a.Automations {
+		all = append(all, fileAutomation{Automation: d, at: a.at("automations", i), Source: a.Source, By: a.t.By().Actor.Person(), Program: a.Program})
 	}
 	work, err := putAutomations(a.t, all)
 	if err != nil {
@@ -218,6 +219,7 @@ func (a *applying) applyAutomations() error {
 		described := w.Automation
 		described.Key = ""
 		a.automations[id] = described
+		w.at = place{} // it is not kept
 		kept = append(kept, w.fileAutomation)
 	}
 	return keepAutomations(a.t, before, kept)
@@ -231,7 +233,7 @@ func putAutomations(t *store.Tx, all []fileAutomation) (work []*automationWork, 
 	for _, f := range all {
 		w := &automationWork{fileAutomation: f}
 		if w.app, err = t.AppByName(f.App); err != nil {
-			return nil, noSuch(err, "automation %s: there is no app %q", f.Name, f.App)
+			return nil, placed(f.at, noSuch(err, "automation %s: there is no app %q", f.Name, f.App))
 		}
 		if w.have, err = automationNamed(t, w.app.ID, f.Name); ignoreMissing(err) != nil {
 			return nil, err
@@ -245,7 +247,7 @@ func putAutomations(t *store.Tx, all []fileAutomation) (work []*automationWork, 
 	for _, w := range work {
 		if w.found {
 			if err := w.store(t, added); err != nil {
-				return nil, err
+				return nil, placed(w.at, err)
 			}
 		}
 	}
@@ -276,7 +278,7 @@ func resolveAutomations(t *store.Tx, work []*automationWork) (added map[string]c
 				w.found, w.wait, again = false, missing.wait, true
 				delete(added, automationKey(w.App, w.Name))
 			case err != nil:
-				return nil, baton.Errorf(baton.Invalid, "automation %s: %w", w.Name, err).WithFix("%s", baton.FixOf(err))
+				return nil, placed(w.at, baton.Errorf(baton.KindOf(err), "automation %s: %w", w.Name, err).WithFix("%s", baton.FixOf(err)))
 			}
 		}
 	}
@@ -383,7 +385,7 @@ func publishAutomations(t *store.Tx, work []*automationWork) error {
 				return err
 			}
 			if w.wait, err = govern.PublishConfigured(t, me, w.have, w.Program); err != nil {
-				return baton.Errorf(baton.KindOf(err), "automation %s: %w", w.Name, err).WithFix("%s", baton.FixOf(err))
+				return placed(w.at, baton.Errorf(baton.KindOf(err), "automation %s: %w", w.Name, err).WithFix("%s", baton.FixOf(err)))
 			}
 			if w.wait == console.WaitsForNothing {
 				again = true

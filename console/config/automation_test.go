@@ -109,7 +109,7 @@ func TestAutomationsThatWait(t *testing.T) {
 `
 	for range 2 {
 		plan, err := r.apply(gives, people["ana"], o)
-		if err != nil || !strings.Contains(lines(plan), "draft: true ->  second-person") || r.automation("Joiner").Published != 0 {
+		if err != nil || !strings.Contains(lines(plan), "-> true second-person") || r.automation("Joiner").Published != 0 {
 			t.Fatalf("%v\n%s", err, lines(plan))
 		}
 	}
@@ -131,13 +131,14 @@ func TestAutomationsThatWait(t *testing.T) {
 	late := company + `automations:
   - {name: Course, app: App, owner: ana@example.test, trigger: {kind: course-completed, from: Courses, entitlement: Security Basics}, steps: [{id: tell, kind: mail, to: subject, subject: Well done}]}
   - {name: Hooked, app: App, owner: ana@example.test, trigger: {kind: webhook, hook: Payroll}, steps: [{id: tell, kind: mail, to: owner, subject: Paid}]}
+  - {name: Act, app: App, owner: ana@example.test, trigger: {kind: person-disabled}, steps: [{id: act, kind: action, connector: of app, action: disable_user, fields: {user_id: =account.id}}]}
   - {name: After it, app: App, owner: ana@example.test, trigger: {kind: on-demand}, steps: [{id: course, kind: run, automation: Course}]}
 `
 	late = strings.Replace(late, "apps:\n", "apps:\n  - {name: Courses}\n", 1)
 	late = strings.Replace(late, "connectors:\n", "connectors:\n  - {name: school, app: Courses}\n", 1)
 	for range 2 {
 		plan, err := r.apply(late, people["ana"], o)
-		if text := lines(plan); err != nil || !strings.Contains(text, "create automation Course: name:  -> Course sync") || !strings.Contains(text, "Hooked named") || !strings.Contains(text, "After it named") {
+		if text := lines(plan); err != nil || !strings.Contains(text, "create automation Course: name:  -> Course sync") || !strings.Contains(text, "Hooked named") || !strings.Contains(text, "After it named") || !strings.Contains(text, "automation Act of App: published: ") {
 			t.Fatalf("%v\n%s", err, text)
 		}
 	}
@@ -154,6 +155,9 @@ func TestAutomationsThatWait(t *testing.T) {
 	r.update(console.Console, config.ResolveAutomations)
 	if a, b := r.automation("Course"), r.automation("After it"); a == nil || a.Published != 1 || b == nil || b.Published != 1 || r.automation("Hooked") != nil {
 		t.Errorf("after the sync: %+v, %+v", a, b)
+	}
+	if a := r.automation("Act"); a == nil || a.Published != 0 {
+		t.Errorf("before the connector says which actions it offers: %+v", a)
 	}
 	n := r.events()
 	r.update(console.Console, config.ResolveAutomations)
@@ -176,9 +180,9 @@ func TestWrongAutomations(t *testing.T) {
 		{"zone: Europe/Berlin", "zone: Mars"}:                                "line 22: automation Nightly: there is no time zone",
 		{"origin: unexplained", "origin: unexplained, colour: red"}:          "line 37: field colour is not known",
 		{"paused: true", "paused: maybe"}:                                    "line 30: cannot unmarshal",
-		{"run, automation: By hand", "action, connector: none, action: run"}: `there is no connector "none"`,
-		{"app: App\n    owner: ben", "app: Other\n    owner: ben"}:           `there is no app "Other"`,
-		{"owner: ben@", "owner: nobody@"}:                                    `nobody has the address "nobody@example.test"`,
+		{"run, automation: By hand", "action, connector: none, action: run"}: `all.yaml: line 22: automation Nightly: step 1: there is no connector "none"`,
+		{"app: App\n    owner: ben", "app: Other\n    owner: ben"}:           `all.yaml: line 33: automation Idea: there is no app "Other"`,
+		{"owner: ben@", "owner: nobody@"}:                                    `all.yaml: line 33: owner of automation Idea: nobody has the address "nobody@example.test"`,
 	} {
 		text := strings.Replace(automated, change[0], change[1], 1)
 		if text == automated {

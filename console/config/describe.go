@@ -247,12 +247,19 @@ func tree(described any) (map[string]any, error) {
 	if err != nil {
 		return nil, baton.Errorf(baton.Internal, "encode configuration: %w", err)
 	}
+	if _, is := described.(Automation); is { // plainer than a draft that ends
+		all[publishedKey] = all[draftKey] != true
+		delete(all, draftKey)
+	}
 	return all, nil
 }
 
 // wholeKinds are the kinds of objects of which a file describes everything: what it leaves out has its
 // default. Of the others, it leaves alone what it does not name.
 var wholeKinds = []console.ConfigurationKind{console.ConfiguredPolicy, console.ConfiguredRequirement, console.ConfiguredIncompatible, console.ConfiguredAutomation, console.ConfiguredProvider, console.ConfiguredMail, console.ConfiguredRetention}
+
+// The description of an automation says whether it is published. In files, a draft is one that is not.
+const draftKey, publishedKey = "draft", "published"
 
 // pausedKey is the key of automations that stays as it is if a file leaves it out.
 const pausedKey = "paused"

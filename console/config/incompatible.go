@@ -138,10 +138,10 @@ func (a *applying) applyIncompatible() error {
 		return err
 	}
 	kept := slices.DeleteFunc(slices.Clone(before), func(b fileIncompatible) bool { return b.Source == a.Source })
-	for _, d := range a.Incompatible {
+	for i, d := range a.Incompatible {
 		x, y, err := d.sides(a.t)
 		if err != nil {
-			return err
+			return placed(a.at("incompatible", i), err)
 		}
 		if x.key != 0 && y.key != 0 {
 			if err := declare(a.t, x, y, d.Why); err != nil {

@@ -155,12 +155,6 @@ func (a *applying) difference(o object, before, after *described, wanted map[str
 			d.Fields[i].Waits = a.waits[key]
 		}
 	}
-	for _, l := range late { // what it has for now, as a draft
-		if wait := a.waits[key]; before == nil && wait != console.WaitsForNothing && !slices.ContainsFunc(d.Fields, func(f console.ConfigurationField) bool { return f.Field == l.Field }) {
-			l.Waits = wait
-			d.Fields = append(d.Fields, l)
-		}
-	}
 	for _, name := range a.secrets[key] {
 		d.Fields = append(d.Fields, console.ConfigurationField{Field: name, After: secretChanged})
 	}

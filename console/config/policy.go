@@ -15,10 +15,10 @@ import (
 // that it starts with is controlled elsewhere. Those of a person wait for a second one.
 func (a *applying) applyPolicies() error {
 	t := a.t
-	for _, p := range a.Policies {
+	for i, p := range a.Policies {
 		want, err := govern.ResolvePolicy(t, p.policy())
 		if err != nil {
-			return baton.Errorf(baton.Invalid, "policy %s: %w", p.Name, err).WithFix("Add the person to people, or the application to apps.")
+			return baton.Errorf(baton.Invalid, "%s: policy %s: %w", a.at("policies", i), p.Name, err).WithFix("Add the person to people, or the application to apps.")
 		}
 		have, err := policyOf(t, p.Name)
 		if baton.KindOf(err) == baton.NotFound {
@@ -27,12 +27,12 @@ func (a *applying) applyPolicies() error {
 			err = a.changePolicy(have, want)
 		}
 		if err != nil {
-			return err
+			return placed(a.at("policies", i), err)
 		}
 	}
-	for _, d := range a.Apps {
+	for i, d := range a.Apps {
 		if err := a.applyAppPolicies(d); err != nil {
-			return err
+			return placed(a.at("apps", i), err)
 		}
 	}
 	return nil

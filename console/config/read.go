@@ -31,6 +31,7 @@ const (
 	maxNodes    = 500_000
 	maxProblems = 20
 	maxSecret   = 64 << 10 // bytes of a file with a secret
+	maxFileName = 255
 )
 
 // Reader reads configuration files.
@@ -70,45 +71,79 @@ func Load(path string) (files []console.ConfigurationFile, folder string, err er
 	if err != nil {
 		return nil, "", baton.Errorf(baton.Storage, "read %s: %w", path, err)
 	}
-	names, folder := []string{filepath.Base(path)}, filepath.Dir(path)
 	if info.IsDir() {
-		folder, names = path, nil
-		entries, err := os.ReadDir(path) // sorted by name
-		if err != nil {
-			return nil, "", baton.Errorf(baton.Storage, "read %s: %w", path, err)
-		}
-		for _, e := range entries {
-			if ext := filepath.Ext(e.Name()); (ext == ".yaml" || ext == ".yml") && !strings.HasPrefix(e.Name(), ".") {
-				names = append(names, e.Name())
-			}
-		}
-		if len(names) == 0 {
-			return nil, "", baton.Errorf(baton.NotFound, "%s holds no file that ends in .yaml or .yml", path).WithFix("Name another folder.")
-		}
-		if len(names) > maxFiles {
-			return nil, "", baton.Errorf(baton.Invalid, "%s holds %d files: at most %d are read", path, len(names), maxFiles).WithFix("Put more into each file.")
-		}
+		files, err = loadFolder(path)
+		return files, path, err
 	}
-	for _, name := range names {
-		text, err := readText(filepath.Join(folder, name), maxFile)
-		if err != nil {
-			return nil, "", err
-		}
-		if !info.IsDir() {
-			name = path
-		}
-		files = append(files, console.ConfigurationFile{Name: name, Text: string(text)})
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, "", baton.Errorf(baton.Storage, "read %s: %w", path, err)
 	}
-	return files, folder, nil
+	defer in.Close()
+	text, err := readText(in, path, maxFile)
+	return []console.ConfigurationFile{{Name: path, Text: string(text)}}, filepath.Dir(path), err
 }
 
-// readText reads a file with at most limit bytes.
-func readText(path string, limit int64) ([]byte, error) {
-	in, err := os.Open(path)
+// loadFolder returns the text of the files of a folder that end in .yaml or .yml. Links may lead to other
+// files of the folder, and not out of it.
+func loadFolder(path string) (files []console.ConfigurationFile, err error) {
+	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, baton.Errorf(baton.Storage, "read %s: %w", path, err)
 	}
+	defer root.Close()
+	entries, err := os.ReadDir(path) // sorted by name
+	if err != nil {
+		return nil, baton.Errorf(baton.Storage, "read %s: %w", path, err)
+	}
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); ext != ".yaml" && ext != ".yml" || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if len(files) == maxFiles {
+			return nil, baton.Errorf(baton.Invalid, "%s holds more than %d files", path, maxFiles).WithFix("Put more into each file.")
+		}
+		text, err := loadFile(root, e.Name())
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, console.ConfigurationFile{Name: e.Name(), Text: string(text)})
+	}
+	if len(files) == 0 {
+		return nil, baton.Errorf(baton.NotFound, "%s holds no file that ends in .yaml or .yml", path).WithFix("Name another folder.")
+	}
+	return files, nil
+}
+
+func loadFile(root *os.Root, name string) ([]byte, error) {
+	if err := checkFileName(name); err != nil {
+		return nil, err
+	}
+	info, err := root.Stat(name)
+	switch {
+	case err != nil:
+		return nil, baton.Errorf(baton.Invalid, "%s is a link that leads out of the folder, or to nothing", name).WithFix("Put the file itself into the folder.")
+	case !info.Mode().IsRegular():
+		return nil, baton.Errorf(baton.Invalid, "%s is no file", name).WithFix("Give it a name that does not end in .yaml or .yml.")
+	}
+	in, err := root.Open(name)
+	if err != nil {
+		return nil, baton.Errorf(baton.Storage, "read %s: %w", name, err)
+	}
 	defer in.Close()
+	return readText(in, name, maxFile)
+}
+
+// checkFileName refuses names that cannot stand in a message.
+func checkFileName(name string) error {
+	if name == "" || len(name) > maxFileName || !utf8.ValidString(name) || strings.ContainsFunc(name, control) {
+		return baton.Errorf(baton.Invalid, "%.200q cannot name a configuration file", name).WithFix("Use a name of 1 to %d bytes of UTF-8 without control characters.", maxFileName)
+	}
+	return nil
+}
+
+// readText reads at most limit bytes.
+func readText(in io.Reader, path string, limit int64) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(in, limit+1))
 	if err != nil {
 		return nil, baton.Errorf(baton.Storage, "read %s: %w", path, err)
@@ -132,7 +167,7 @@ func SecretFiles(folder string) func(string) (baton.Secret, error) {
 		}
 		var text []byte
 		if err == nil {
-			text, err = readText(name, maxSecret)
+			text, err = os.ReadFile(name)
 		}
 		return baton.NewSecret(strings.TrimRight(string(text), "\r\n")), err
 	}
@@ -146,6 +181,9 @@ func (r Reader) Read(files []console.ConfigurationFile) (*File, error) {
 	}
 	size := 0
 	for _, text := range files {
+		if err := checkFileName(text.Name); err != nil {
+			return nil, err
+		}
 		if size += len(text.Text); len(text.Text) > maxFile || size > maxAll {
 			return nil, baton.Errorf(baton.Invalid, "%s is larger than %d bytes, or all files together than %d", text.Name, maxFile, maxAll).WithFix("Describe less.")
 		}

@@ -1,13 +1,19 @@
 package config_test
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"baton"
 	"baton/console"
 	"baton/console/config"
+	"baton/console/store"
 )
 
 // TestHostileFiles refuses files that are made to harm, by name and line.
@@ -69,11 +75,102 @@ func TestHostileFiles(t *testing.T) {
 	}
 }
 
+// TestLoad reads the files of a folder. What is no file, leads out of the folder or has a name that cannot
+// be printed is refused by its name.
+func TestLoad(t *testing.T) {
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	outside := filepath.Join(t.TempDir(), "outside.yaml")
+	write(outside, "apps: [{name: Outside}]")
+	for name, tt := range map[string]struct {
+		add  func(dir string) error
+		want string // "" if it is read
+	}{
+		"a link out of the folder":       {func(dir string) error { return os.Symlink(outside, filepath.Join(dir, "b.yaml")) }, "b.yaml is a link that leads out"},
+		"a relative link out of it":      {func(dir string) error { return os.Symlink("../../b.yaml", filepath.Join(dir, "b.yaml")) }, "b.yaml is a link that leads out"},
+		"a link to nothing":              {func(dir string) error { return os.Symlink("none.yaml", filepath.Join(dir, "b.yaml")) }, "b.yaml is a link that leads out"},
+		"a link to itself":               {func(dir string) error { return os.Symlink("b.yaml", filepath.Join(dir, "b.yaml")) }, "b.yaml is a link that leads out"},
+		"a link to a device":             {func(dir string) error { return os.Symlink("/dev/zero", filepath.Join(dir, "b.yaml")) }, "b.yaml is a link that leads out"},
+		"a folder":                       {func(dir string) error { return os.Mkdir(filepath.Join(dir, "b.yml"), 0o700) }, "b.yml is no file"},
+		"a pipe":                         {func(dir string) error { return syscall.Mkfifo(filepath.Join(dir, "b.yaml"), 0o600) }, "b.yaml is no file"},
+		"a name with an escape sequence": {func(dir string) error { return os.WriteFile(filepath.Join(dir, "b\x1b[2J.yaml"), nil, 0o600) }, `"b\x1b[2J.yaml" cannot name`},
+		"a name with a line break":       {func(dir string) error { return os.WriteFile(filepath.Join(dir, "b\n.yaml"), nil, 0o600) }, `"b\n.yaml" cannot name`},
+		"a name that is not UTF-8":       {func(dir string) error { return os.WriteFile(filepath.Join(dir, "b\xff.yaml"), nil, 0o600) }, `"b\xff.yaml" cannot name`},
+		"a program": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "b.yaml"), []byte("\x7fELF\x02\x01\x01\x00"), 0o600)
+		}, "b.yaml: line 1: there is a control character"},
+		"a huge file": {func(dir string) error {
+			return errors.Join(os.WriteFile(filepath.Join(dir, "b.yaml"), nil, 0o600), os.Truncate(filepath.Join(dir, "b.yaml"), 1<<40))
+		}, "b.yaml is larger than"},
+		"a link to a file beside it":       {func(dir string) error { return os.Symlink("a.yaml", filepath.Join(dir, "c.txt")) }, ""},
+		"a file that begins with a dot":    {func(dir string) error { return os.Symlink(outside, filepath.Join(dir, ".b.yaml")) }, ""},
+		"a folder whose name says nothing": {func(dir string) error { return os.Mkdir(filepath.Join(dir, "sub"), 0o700) }, ""},
+	} {
+		dir := filepath.Join(t.TempDir(), "configuration")
+		if err := errors.Join(os.Mkdir(dir, 0o700), tt.add(dir)); err != nil {
+			t.Fatal(err)
+		}
+		write(filepath.Join(dir, "a.yaml"), "apps: [{name: A}]")
+		f, err := config.Read(dir, time.Minute, nil)
+		switch {
+		case tt.want == "" && (err != nil || len(f.Apps) != 1):
+			t.Errorf("%s: %v", name, err)
+		case tt.want != "" && (baton.KindOf(err) != baton.Invalid || !strings.Contains(err.Error(), tt.want) || baton.FixOf(err) == ""):
+			t.Errorf("%s: %v, want %q", name, err, tt.want)
+		}
+	}
+	// A mounted ConfigMap of Kubernetes is made of links within the folder.
+	dir := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "..2026"), 0o700), os.Symlink("..2026", filepath.Join(dir, "..data")), os.Symlink("..data/a.yaml", filepath.Join(dir, "a.yaml"))); err != nil {
+		t.Fatal(err)
+	}
+	write(filepath.Join(dir, "..2026", "a.yaml"), "apps: [{name: A}]")
+	if f, err := config.Read(dir, time.Minute, nil); err != nil || len(f.Apps) != 1 {
+		t.Errorf("a ConfigMap: %v", err)
+	}
+	for _, name := range []string{"", "a\nb", strings.Repeat("n", 300)} {
+		if _, err := reader.Read([]console.ConfigurationFile{{Name: name, Text: "apps: []"}}); baton.KindOf(err) != baton.Invalid || len(err.Error()) > 1000 {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// TestAllOrNothing applies files of which the last part is wrong. Nothing of them stays.
+func TestAllOrNothing(t *testing.T) {
+	r, people := newCompany(t)
+	r.update(console.Console, func(tx *store.Tx) error {
+		return tx.SetLogin(console.Login{Person: people["ana"].Person(), Name: "ana", Password: "hash"}, baton.NewSecret("secret"))
+	})
+	before, n := r.export(), r.events()
+	good := strings.Replace(strings.Replace(automated, "minimum_admins: 2", "minimum_admins: 3", 1), "apps:\n", "  - {email: new@example.test, name: New}\napps:\n  - {name: New}\n", 1)
+	for name, text := range map[string]string{
+		"a requirement of no app":             good + "requirements: [{app: None, entitlement: e, needs: [App/a]}]\n",
+		"an automation with no connector":     strings.Replace(good, "run, automation: By hand", "action, connector: none, action: run", 1),
+		"a hosted connector with a wrong URL": strings.Replace(good, "automations:", "  - {name: c, app: New, product: thing, hosted: true, settings: {colour: red}}\nautomations:", 1),
+		"a pair of no app":                    good + "incompatible: [{entitlements: [None/a, App/b], why: w}]\n",
+		"nobody could administer":             strings.Replace(good, "roles: [super-administrator]", "roles: []", 1),
+	} {
+		f, err := reader.Read([]console.ConfigurationFile{{Name: "all.yaml", Text: text}})
+		if err == nil {
+			_, _, err = f.Apply(t.Context(), r.s, console.By{At: r.now(), Actor: people["ana"]}, planned)
+		}
+		if err == nil || baton.FixOf(err) == "" || !strings.Contains(err.Error(), "all.yaml: line ") && name != "nobody could administer" || r.events() != n || r.export() != before {
+			t.Errorf("%s: %v, %d events", name, err, r.events()-n)
+		}
+	}
+}
+
 // FuzzRead reads files. An error names the file; a file that is read can be planned.
 func FuzzRead(f *testing.F) {
 	f.Add(company)
 	f.Add(whole)
 	f.Add(oidc)
+	f.Add(automated)
+	f.Add("apps: [{name: A, key: a, roles: [{name: R, admin: true, entitlements: [e]}], role_priority: highest}]\nincompatible: [{entitlements: [A/e, A/f], why: w}]\n")
 	f.Add("apps: [{name: &a A, owners: [*a]}]")
 	f.Add("mail: {host: a, from: a@b.c}\nretention: {task_days: 90}\nrequirements: [{app: A, entitlement: e, needs: [B/b], grace: 1d}]\n")
 	f.Add("apps: [{name: \"\\u0000\"}]\n? [a]\n: b")
@@ -87,7 +184,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		if file == nil {
-			t.Error("no file and no error")
+			t.Fatal("no file and no error")
 		}
 	})
 }

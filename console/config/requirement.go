@@ -86,7 +86,7 @@ func (a *applying) applyRequirements() error {
 			all = append(all, b)
 		}
 	}
-	for _, r := range a.Requirements {
+	for i, r := range a.Requirements {
 		next := fileRequirement{Requirement: r, Source: a.Source, By: a.t.By().Actor.Person()}
 		for _, b := range before {
 			if b.Source == a.Source && reflect.DeepEqual(b.Requirement, r) {
@@ -96,7 +96,7 @@ func (a *applying) applyRequirements() error {
 		}
 		if !next.Applied {
 			if next.Applied, err = a.applyRequirement(next); err != nil {
-				return err
+				return placed(a.at("requirements", i), err)
 			}
 		}
 		all = append(all, next)

@@ -52,16 +52,19 @@ func PublishConfigured(tx *store.Tx, me console.Person, a console.Automation, pr
 	return console.WaitsForNothing, err
 }
 
-// stepWaits says what a step needs that the console may have later: a connector that was never connected
-// offers no actions yet, and another automation may not be published yet.
+// stepWaits says what a step needs that the console may have later: a connector that never said which
+// actions it offers is asked, and another automation may not be published yet.
 func stepWaits(tx *store.Tx, s console.AutomationStep) (console.ConfigurationWait, error) {
 	switch {
 	case s.Kind == console.StepAction && s.Connector != "":
 		offer, err := rpcstore.Actions(tx, string(s.Connector))
-		if err == nil && len(offer.Actions) == 0 {
-			return console.WaitsForSync, nil
+		if err != nil || offer.Known {
+			return console.WaitsForNothing, err
 		}
-		return console.WaitsForNothing, err
+		if !offer.Asked && offer.Failed.IsZero() {
+			err = rpcstore.AskActions(tx, string(s.Connector))
+		}
+		return console.WaitsForSync, err
 	case s.Kind == console.StepRun && s.Automation != "":
 		other, err := tx.Automation(s.Automation)
 		if err == nil && other.Removed.IsZero() && other.Published == 0 {
