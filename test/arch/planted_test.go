@@ -7,20 +7,23 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 var planted = flag.Bool("planted", false, "build defects in, one at a time, and demand that a test goes red")
 
-// plants holds defects that the tests of the removal guard, of parsers and of security must detect. Each
-// changes one place in the source, as a well-meant edit might.
-var plants = []struct {
+// plant changes one place in the source, as a well-meant edit might.
+type plant struct {
 	defect   string
 	file     string
 	old, new string
 	pkg, run string
-}{
+}
+
+// plants holds defects that the tests of the removal guard, of parsers and of security must detect.
+var plants = []plant{
 	{"the removal guard compares counts and not identities", "agent/syncer/removal_guard.go", "for _, l := range losses {\n",
 		"for _, l := range losses {\n\t\tif c := s.counts[l.Type]; c != nil {\n\t\t\tl.Gone = max(0, l.Before-map[writer.Table]int{writer.Resources: c.Resources, writer.Entitlements: c.Entitlements, writer.Grants: c.Grants}[l.Table])\n\t\t}\n",
 		"./agent/syncer", "TestRemovalGuard"},
@@ -93,7 +96,7 @@ var plants = []struct {
 
 // TestPlantsFit: the source still contains the places.
 func TestPlantsFit(t *testing.T) {
-	for _, p := range plants {
+	for _, p := range slices.Concat(plants, consolePlants) {
 		source, err := os.ReadFile(filepath.FromSlash(p.file))
 		if err != nil {
 			t.Fatal(err)
@@ -110,7 +113,7 @@ func TestPlanted(t *testing.T) {
 		t.Skip("takes minutes; make planted")
 	}
 	red := 0
-	for _, p := range plants {
+	for _, p := range slices.Concat(plants, consolePlants) {
 		t.Run(p.defect, func(t *testing.T) {
 			source, err := os.ReadFile(filepath.FromSlash(p.file))
 			if err != nil {
@@ -144,7 +147,7 @@ func TestPlanted(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d defects planted, %d seen", len(plants), red)
+	t.Logf("%d defects planted, %d seen", len(plants)+len(consolePlants), red)
 }
 
 // firstFailure returns the line with a test's message.
