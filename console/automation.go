@@ -20,6 +20,7 @@ type Automation struct {
 	Owner     ID // it stops when this person leaves
 	State     AutomationState
 	Why       string    // why it does not run; "" while it is on
+	Refused   bool      // a guard refused a step; only while the circuit breaker is tripped
 	Changed   time.Time // when the state changed
 	Counted   time.Time // what began before then does not count for the limits
 	Draft     AutomationRule
@@ -40,6 +41,12 @@ const (
 	AutomationTripped AutomationState = "tripped" // its circuit breaker stopped it
 	AutomationStopped AutomationState = "stopped" // its owner left, or it lacks a right
 )
+
+// GoesOn reports whether executions that have begun go on. They do when others exceed the limits, but
+// not after a guard refused a step.
+func (a Automation) GoesOn() bool {
+	return a.State == AutomationOn || a.State == AutomationTripped && !a.Refused
+}
 
 // AutomationVersion is a published version. It never changes, and an execution keeps the version that
 // it began with.
@@ -160,11 +167,11 @@ type AutomationStep struct {
 	Action       string            `json:"action,omitempty"`
 	ResourceType string            `json:"resource_type,omitempty"`
 	Fields       map[string]string `json:"fields,omitempty"` // also of a new account, and the form of another automation
-	// Of a grant, a revocation.
+	// Of a grant, a revocation, a review.
 	Entitlement EntitlementKey `json:"entitlement,omitempty"`
-	For         Duration       `json:"for,omitzero"` // how long a grant lasts, or a wait
+	For         Duration       `json:"for,omitzero"` // how long a grant lasts, a wait, or reviewers have
 	When        string         `json:"when,omitempty"`
-	// Of a mail and a webhook.
+	// Of a mail, a review and a webhook. To of a review is app-owners or manager: they review.
 	To      string `json:"to,omitempty"` // owner, app-owners, subject, manager, or an expression that yields people
 	Subject string `json:"subject,omitempty"`
 	Text    string `json:"text,omitempty"`
@@ -186,6 +193,7 @@ const (
 	StepCondition StepKind = "condition"
 	StepMail      StepKind = "mail"
 	StepWebhook   StepKind = "webhook"
+	StepCampaign  StepKind = "campaign"
 	StepRun       StepKind = "run"
 )
 
@@ -209,6 +217,7 @@ func StepRules() []StepRule {
 		{StepCondition, "Go on only if", false},
 		{StepMail, "Send mail", false},
 		{StepWebhook, "Call a webhook", false},
+		{StepCampaign, "Start a review", false},
 		{StepRun, "Run another automation", false},
 	}
 }
@@ -233,6 +242,9 @@ const (
 
 // MailRecipients lists the recipients that need no expression.
 func MailRecipients() []string { return []string{MailOwner, MailAppOwners, MailSubject, MailManager} }
+
+// ReviewRecipients lists who may review what a step starts a review of.
+func ReviewRecipients() []string { return []string{MailAppOwners, MailManager} }
 
 // ExpressionKind is the kind of value that an expression of an automation yields.
 type ExpressionKind int
@@ -348,16 +360,19 @@ func (s AutomationStep) check(compile func(string, ExpressionKind) error) error 
 		return fmt.Errorf("the time is at most %s", maxStepTime.Words())
 	case s.Kind != StepAction && (s.Connector != "" || s.Action != "" || s.ResourceType != ""):
 		return fmt.Errorf("%s has no action", rule.Label)
-	case s.Kind != StepGrant && s.Kind != StepRevoke && s.Entitlement != 0:
+	case s.Kind != StepGrant && s.Kind != StepRevoke && s.Kind != StepCampaign && s.Entitlement != 0:
 		return fmt.Errorf("%s has no entitlement", rule.Label)
 	case s.Kind != StepCondition && s.When != "":
 		return fmt.Errorf("%s has no condition of its own", rule.Label)
-	case s.Kind != StepMail && (s.To != "" || s.Subject != "" || s.Text != ""):
+	case s.Kind != StepMail && s.Kind != StepCampaign && (s.To != "" || s.Subject != "" || s.Text != ""):
 		return fmt.Errorf("%s has no text", rule.Label)
 	case s.Kind != StepWebhook && s.Webhook != "":
 		return fmt.Errorf("%s has no webhook", rule.Label)
 	case s.Kind != StepRun && s.Automation != "":
 		return fmt.Errorf("%s names no automation", rule.Label)
+	}
+	if s.Kind == StepCampaign && s.To != "" && !slices.Contains(ReviewRecipients(), s.To) {
+		return fmt.Errorf("reviewers are the owners of the application or the manager, not %q", s.To)
 	}
 	for _, e := range s.expressions() {
 		if len(e.text) > maxStepText {

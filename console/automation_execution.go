@@ -101,7 +101,7 @@ const (
 // follows make the same list if nothing changes in between.
 type AutomationChange struct {
 	Step        string            `json:"step"`
-	Do          string            `json:"do"` // grant, revoke, create, disable, action, mail, webhook, run
+	Do          string            `json:"do"` // grant, revoke, create, disable, action, mail, campaign, webhook, run
 	Connector   ID                `json:"connector,omitempty"`
 	Person      ID                `json:"person,omitempty"`
 	Account     ResourceKey       `json:"account,omitempty"`

@@ -118,6 +118,8 @@ func (s AutomationStep) complete() error {
 		return fmt.Errorf("it has no condition")
 	case s.Kind == StepMail && (s.To == "" || strings.TrimSpace(s.Subject) == ""):
 		return fmt.Errorf("the mail has no recipient or no subject")
+	case s.Kind == StepCampaign && s.To == "":
+		return fmt.Errorf("it does not say who reviews")
 	case s.Kind == StepWebhook && s.Webhook == "":
 		return fmt.Errorf("it names no webhook")
 	case s.Kind == StepRun && s.Automation == "":
@@ -150,6 +152,8 @@ func (k StepKind) Right() Right {
 		return ChangeAccess
 	case StepWebhook:
 		return ManageWebhooks
+	case StepCampaign:
+		return AddCampaigns
 	}
 	return ManageAutomations
 }

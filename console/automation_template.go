@@ -23,9 +23,9 @@ func AutomationTemplates() []AutomationTemplate {
 		{ID: "course", Name: "Access after a course", Does: "When somebody completes a course in another application, it grants an entitlement that you choose.",
 			Rule: AutomationRule{Trigger: AutomationTrigger{Kind: TriggerCourseCompleted, When: `subject.status == "active"`}, Steps: []AutomationStep{
 				{ID: "grant", Kind: StepGrant}}}},
-		{ID: "unexplained", Name: "Unexplained administrator", Does: "When a sync shows an entitlement that nobody asked for here, it tells the owners of the application.",
-			Rule: AutomationRule{Trigger: AutomationTrigger{Kind: TriggerGrantFound, Origin: OriginUnexplained}, Steps: []AutomationStep{
-				{ID: "tell", Kind: StepMail, To: MailAppOwners, Subject: "Access that nobody asked for", Text: `="The account " + account.name + " holds something that nobody asked for here."`}}}},
+		{ID: "unexplained", Name: "Unexplained administrator", Does: "When a sync shows an administrator whom nobody made here, it starts a review of just that: the owners of the application keep or remove the access.",
+			Rule: AutomationRule{Trigger: AutomationTrigger{Kind: TriggerGrantFound, Origin: OriginUnexplained, When: "trigger.admin"}, Steps: []AutomationStep{
+				{ID: "review", Kind: StepCampaign, To: MailAppOwners, Subject: `="Unexplained administrator: " + account.name`, Text: "A sync shows access that nobody asked for here. Keep it only if you know why it is there."}}}},
 		{ID: "seats", Name: "Seats nearly full", Does: "When few seats of the application are left, it tells its owners.",
 			Rule: AutomationRule{Trigger: AutomationTrigger{Kind: TriggerSeatsNear}, Steps: []AutomationStep{
 				{ID: "tell", Kind: StepMail, To: MailAppOwners, Subject: "Few seats are left", Text: `="The seats of " + app.name + " are nearly full. Its page of seats says which could be freed."`}}}},

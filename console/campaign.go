@@ -58,6 +58,15 @@ type CampaignSettings struct {
 	First     time.Time  `json:"first,omitzero"`       // when the first campaign of a template begins
 }
 
+// StartsByItself reports whether the console prepares and starts the campaign without a person: it was
+// made from a template, or by an automation.
+func (c Campaign) StartsByItself() bool {
+	return c.AutoStart && (c.Template != "" || c.ByAutomation())
+}
+
+// ByAutomation reports whether an automation made the campaign.
+func (c Campaign) ByAutomation() bool { return c.Author.Kind == ActorAutomation }
+
 // CampaignState is the state of a campaign.
 type CampaignState string
 

@@ -12,7 +12,8 @@ import (
 type ReviewScope struct {
 	Apps         []ID             `json:"apps,omitempty"` // none: all applications
 	Entitlements []EntitlementKey `json:"entitlements,omitempty"`
-	Admins       bool             `json:"admins,omitempty"` // only entitlements that mean administrator
+	Principals   []ResourceKey    `json:"principals,omitempty"` // only access of these accounts
+	Admins       bool             `json:"admins,omitempty"`     // only entitlements that mean administrator
 	// People, Managers and Departments choose whose access is reviewed; any one of them is enough.
 	People      []ID     `json:"people,omitempty"`
 	Managers    []ID     `json:"managers,omitempty"` // whoever reports to them
@@ -59,7 +60,7 @@ const (
 
 // Check returns an error if the scope is invalid.
 func (s ReviewScope) Check() error {
-	for _, n := range []int{len(s.Apps), len(s.Entitlements), len(s.People), len(s.Managers), len(s.Departments)} {
+	for _, n := range []int{len(s.Apps), len(s.Entitlements), len(s.Principals), len(s.People), len(s.Managers), len(s.Departments)} {
 		if n > maxScopeList {
 			return baton.Errorf(baton.Invalid, "a list of a scope has at most %d entries", maxScopeList)
 		}
@@ -84,6 +85,7 @@ func (s ReviewScope) Check() error {
 type ReviewCandidate struct {
 	App         ID
 	Entitlement EntitlementKey
+	Principal   ResourceKey
 	Admin       bool // the entitlement means administrator
 	Account     bool // the principal is an account, not a group
 	Person      *Person
@@ -101,6 +103,7 @@ const (
 	ExcludedNoAccount     = "held by a group, not by an account"
 	ExcludedUnknown       = "principal unknown to the sync"
 	ExcludedEntitlement   = "entitlement outside of the scope"
+	ExcludedAccount       = "account outside of the scope"
 	ExcludedNotAdmin      = "not an administrator's entitlement"
 	ExcludedPerson        = "person outside of the scope"
 	ExcludedAccountKind   = "account of another kind"
@@ -123,6 +126,8 @@ func (s ReviewScope) Excludes(c ReviewCandidate, now time.Time) string {
 		return ExcludedEntitlement
 	case c.Entitlement == AccountItself && c.Disabled:
 		return ExcludedNotEnabled
+	case len(s.Principals) > 0 && !slices.Contains(s.Principals, c.Principal):
+		return ExcludedAccount
 	case s.Admins && !c.Admin:
 		return ExcludedNotAdmin
 	case !s.hasPerson(c.Person):

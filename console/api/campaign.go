@@ -34,6 +34,7 @@ type campaignSettings struct {
 type reviewScope struct {
 	AppIDs            list[string] `json:"appIds"`
 	AppEntitlementIDs list[string] `json:"appEntitlementIds"`
+	AppUserIDs        list[string] `json:"appUserIds"`
 	Admins            bool         `json:"admins"`
 	UserIDs           list[string] `json:"userIds"`
 	ManagerIDs        list[string] `json:"managerIds"`
@@ -77,6 +78,9 @@ func campaignSettingsOf(s console.CampaignSettings) campaignSettings {
 		NewSince: textTime(x.NewSince), Permanent: x.Permanent, Incompatible: x.Incompatible, Existence: x.Existence, Console: x.Console, OnlyConsole: x.OnlyConsole}
 	for _, e := range x.Entitlements {
 		m.Scope.AppEntitlementIDs = append(m.Scope.AppEntitlementIDs, key(e))
+	}
+	for _, a := range x.Principals {
+		m.Scope.AppUserIDs = append(m.Scope.AppUserIDs, key(a))
 	}
 	if x.NewWithin > 0 {
 		m.Scope.NewWithin = x.NewWithin.String()
@@ -127,6 +131,13 @@ func (m campaignSettings) settings() (s console.CampaignSettings, err error) {
 			return s, baton.Errorf(baton.Invalid, "%q is no entitlement", text)
 		}
 		s.Scope.Entitlements = append(s.Scope.Entitlements, console.EntitlementKey(n))
+	}
+	for _, text := range x.AppUserIDs {
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return s, baton.Errorf(baton.Invalid, "%q is no account", text)
+		}
+		s.Scope.Principals = append(s.Scope.Principals, console.ResourceKey(n))
 	}
 	for _, d := range []struct {
 		text string

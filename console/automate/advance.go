@@ -64,6 +64,9 @@ func Advance(t *store.Tx, id console.ID) error {
 	if current != nil && current.State == console.StepWaiting && (current.Operation != "" || current.Run != "" || current.Child != "") {
 		return r.settle(*current) // what was begun is looked at, also while the automation is paused
 	}
+	if x.Step >= len(v.Steps) {
+		return t.EndExecution(x, console.ExecutionDone, "")
+	}
 	if stop, err := r.stopped(); err != nil || stop {
 		return err
 	}
@@ -72,9 +75,6 @@ func Advance(t *store.Tx, id console.ID) error {
 	}
 	if current != nil && current.State == console.StepWaiting {
 		return r.settle(*current)
-	}
-	if x.Step >= len(v.Steps) {
-		return t.EndExecution(x, console.ExecutionDone, "")
 	}
 	return r.next(current)
 }
@@ -95,7 +95,7 @@ func (r *run) stopped() (bool, error) {
 		}
 		return true, r.again(r.now.Add(pauseLook))
 	}
-	if r.a.State != console.AutomationOn {
+	if r.a.State != console.AutomationOn && (r.x.Began.IsZero() || !r.a.GoesOn()) {
 		return true, r.t.HoldExecution(r.x, r.a.Why)
 	}
 	why, err := CheckRun(r.t, r.a, r.v)
@@ -185,7 +185,7 @@ func (r *run) next(before *console.AutomationStepRun) error {
 		r.x.Changes += c.Count()
 	}
 	if o.trip {
-		if err := r.t.SetAutomationState(r.a.ID, console.AutomationTripped, "A guard refused a step: "+o.why); err != nil {
+		if err := r.t.RefuseAutomation(r.a.ID, "A guard refused a step: "+o.why); err != nil {
 			return err
 		}
 	}

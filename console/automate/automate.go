@@ -121,6 +121,7 @@ func (r *run) input(text string) (in condition.AutomationInput, err error) {
 		}
 	}
 	if e := r.x.Trigger.Entitlement; e != 0 {
+		in.Trigger.Admin = r.app.Roles.GivesAdmin(e)
 		versions, err := r.t.EntitlementVersions(e)
 		if err != nil {
 			return in, err
@@ -382,7 +383,7 @@ func Problem(t *store.Tx, a console.Automation, s console.AutomationStep, now ti
 		if state, sentence := n.State(now); state == console.Offline || state == console.NotConnected || c.Paused {
 			return "The connector “" + c.Name + "” does not work now, so the step would wait. " + sentence, false, nil
 		}
-	case console.StepGrant, console.StepRevoke:
+	case console.StepGrant, console.StepRevoke, console.StepCampaign:
 		if s.Entitlement == 0 {
 			return "", false, nil
 		}

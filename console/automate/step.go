@@ -51,7 +51,7 @@ func (r *run) once(s console.AutomationStep) (outcome, error) {
 	}
 	do := map[console.StepKind]func(console.AutomationStep) (outcome, error){
 		console.StepAction: r.action, console.StepGrant: r.grant, console.StepRevoke: r.revoke, console.StepDisable: r.revoke, console.StepCreate: r.create,
-		console.StepWait: r.wait, console.StepCondition: r.condition, console.StepMail: r.mail, console.StepWebhook: r.webhook, console.StepRun: r.another}[s.Kind]
+		console.StepWait: r.wait, console.StepCondition: r.condition, console.StepMail: r.mail, console.StepWebhook: r.webhook, console.StepCampaign: r.campaign, console.StepRun: r.another}[s.Kind]
 	if do == nil {
 		return failed("This version of the console has no step %q.", s.Kind), nil
 	}

@@ -46,6 +46,7 @@ type Account struct {
 type Trigger struct {
 	Kind        string `cel:"kind"`
 	Entitlement string `cel:"entitlement"` // id of what was found, is gone, or requires a course
+	Admin       bool   `cel:"admin"`       // that entitlement means administrator in the application
 	Explained   bool   `cel:"explained"`   // the console knows the cause of the change
 }
 

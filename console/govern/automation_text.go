@@ -133,6 +133,20 @@ func (x automationText) step(s console.AutomationStep) (text string, err error) 
 		if s.To != "" {
 			text = "Send “" + s.Subject + "” to " + recipients(s.To)
 		}
+	case console.StepCampaign:
+		e, err := x.entitlement(s.Entitlement)
+		if err != nil {
+			return "", err
+		}
+		if e != "" {
+			text += " of " + e
+		}
+		if s.To != "" {
+			text += " by " + recipients(s.To)
+		}
+		if s.For > 0 {
+			text += " within " + s.For.Words()
+		}
 	case console.StepWebhook:
 		if s.Webhook == "" {
 			break
@@ -223,6 +237,10 @@ func changeText(tx *store.Tx, x console.AutomationChange) (text string, err erro
 		text = fmt.Sprintf("Send “%s” to %d people", x.Text, len(x.To))
 		if len(x.To) == 1 {
 			text = "Send “" + x.Text + "” to 1 person"
+		}
+	case "campaign":
+		if text = "Start the review “" + x.Text + "”"; whom != "" {
+			text += " about " + whom
 		}
 	case "webhook":
 		text, err = words.step(console.AutomationStep{Kind: console.StepWebhook, Webhook: x.Object})

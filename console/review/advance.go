@@ -34,7 +34,7 @@ func Advance(ctx context.Context, s *store.Store, now func() time.Time, id conso
 	case console.CampaignTemplate:
 		return c.Next(now()), fromTemplate(ctx, s, by(), c)
 	case console.CampaignDraft:
-		if c.Template == "" || !c.AutoStart {
+		if !c.StartsByItself() {
 			return next, nil
 		}
 		return now().Add(retryPrepare), prepareByItself(ctx, s, by(), c)
@@ -82,7 +82,7 @@ func fromTemplate(ctx context.Context, s *store.Store, by console.By, t console.
 	})
 }
 
-// prepareByItself prepares a campaign of a template as soon as its sources are accurate enough.
+// prepareByItself prepares a campaign that starts by itself as soon as its sources are accurate enough.
 func prepareByItself(ctx context.Context, s *store.Store, by console.By, c console.Campaign) error {
 	err := s.Update(ctx, by, func(tx *store.Tx) error {
 		_, err := Prepare(tx, c.ID, "")

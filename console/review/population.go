@@ -216,7 +216,7 @@ func (r *reader) add(f console.Fact, source *console.PopulationSource) {
 		e.Name, access.FirstShown = existenceName, f.From
 		access.Direct = true
 	}
-	c := console.ReviewCandidate{App: r.app.ID, Entitlement: f.Entitlement, Admin: r.app.Roles.GivesAdmin(f.Entitlement), Account: on.Account != nil,
+	c := console.ReviewCandidate{App: r.app.ID, Entitlement: f.Entitlement, Principal: f.Principal, Admin: r.app.Roles.GivesAdmin(f.Entitlement), Account: on.Account != nil,
 		Person: r.people.of(r.of.Owners[f.Principal]), Disabled: !console.HasAccount(true, on.Status), State: access.State(r.now)}
 	if on.Account != nil {
 		c.Kind = console.TypeOf(on.Account.Kind, r.of.Said[f.Principal], role).Kind

@@ -105,7 +105,15 @@ func failed(ctx context.Context, s *store.Store, by console.By, id console.ID, e
 	switch baton.KindOf(err) {
 	case baton.Refused, baton.Invalid, baton.NotFound:
 		return s.Update(ctx, by, func(tx *store.Tx) error {
-			_, e := tx.MoveCampaign(id, store.CampaignMove{To: console.CampaignDraft, Why: err.Error(), Data: map[string]any{"why": err.Error()}})
+			c, e := tx.LockCampaign(id)
+			if e != nil {
+				return e
+			}
+			to := console.CampaignDraft
+			if c.ByAutomation() { // nobody waits for it, and the access is gone
+				to = console.CampaignCancelled
+			}
+			_, e = tx.MoveCampaign(id, store.CampaignMove{To: to, Why: err.Error(), Data: map[string]any{"why": err.Error()}})
 			return e
 		})
 	}

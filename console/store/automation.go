@@ -9,12 +9,12 @@ import (
 	"baton/console/store/internal/engine"
 )
 
-const automationColumns = "id, app, name, owner, state, why, changed, counted, draft, author, edited, published, created, removed, version"
+const automationColumns = "id, app, name, owner, state, why, refused, changed, counted, draft, author, edited, published, created, removed, version"
 
 func scanAutomation(r engine.Row) console.Automation {
 	a := console.Automation{ID: console.ID(r.Text(0)), App: console.ID(r.Text(1)), Name: str(r, 2), Owner: console.ID(r.Text(3)), State: console.AutomationState(r.Text(4)), Why: str(r, 5),
-		Changed: at(r, 6), Counted: at(r, 7), Author: console.ID(r.Text(9)), Edited: at(r, 10), Published: int(r.Int(11)), Created: at(r, 12), Removed: at(r, 13), Version: r.Int(14)}
-	decode(r.Bytes(8), &a.Draft)
+		Refused: r.Bool(6), Changed: at(r, 7), Counted: at(r, 8), Author: console.ID(r.Text(10)), Edited: at(r, 11), Published: int(r.Int(12)), Created: at(r, 13), Removed: at(r, 14), Version: r.Int(15)}
+	decode(r.Bytes(9), &a.Draft)
 	return a
 }
 
@@ -38,8 +38,8 @@ func (t *Tx) AddAutomation(a console.Automation) (console.Automation, error) {
 		a.ID = console.NewID(t.by.At)
 	}
 	a.State, a.Changed, a.Counted, a.Edited, a.Created, a.Version = console.AutomationOn, t.by.At, t.by.At, t.by.At, t.by.At, 1
-	if err := t.insert("automation", "INSERT INTO automation ("+automationColumns+") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 0, $12, NULL, 1)",
-		a.ID, a.App, []byte(a.Name), string(a.Owner), a.State, []byte{}, a.Changed, a.Counted, encode(a.Draft), string(a.Author), a.Edited, a.Created); err != nil {
+	if err := t.insert("automation", "INSERT INTO automation ("+automationColumns+") VALUES ($1, $2, $3, $4, $5, $6, $13, $7, $8, $9, $10, $11, 0, $12, NULL, 1)",
+		a.ID, a.App, []byte(a.Name), string(a.Owner), a.State, []byte{}, a.Changed, a.Counted, encode(a.Draft), string(a.Author), a.Edited, a.Created, false); err != nil {
 		return a, err
 	}
 	return a, t.automationEvent(a, "automation.added", map[string]any{"name": a.Name, "owner": a.Owner})
@@ -104,8 +104,17 @@ func (t *Tx) presentAutomation(id console.ID) (console.Automation, error) {
 // SetAutomationState changes whether an automation runs, with the reason. Executions that wait are not
 // changed. Resuming it lets its limits count from now.
 func (t *Tx) SetAutomationState(id console.ID, state console.AutomationState, why string) error {
+	return t.setAutomationState(id, state, why, false)
+}
+
+// RefuseAutomation trips the circuit breaker of an automation because a guard refused a step.
+func (t *Tx) RefuseAutomation(id console.ID, why string) error {
+	return t.setAutomationState(id, console.AutomationTripped, why, true)
+}
+
+func (t *Tx) setAutomationState(id console.ID, state console.AutomationState, why string, refused bool) error {
 	a, err := t.presentAutomation(id)
-	if err != nil || a.State == state {
+	if err != nil || a.State == state && (a.Refused || !refused) {
 		return err
 	}
 	counted, kind := a.Counted, map[console.AutomationState]string{console.AutomationOn: "automation.resumed", console.AutomationPaused: "automation.paused",
@@ -114,7 +123,7 @@ func (t *Tx) SetAutomationState(id console.ID, state console.AutomationState, wh
 	if state == console.AutomationOn {
 		counted, stored = t.by.At, ""
 	}
-	if err := t.change("automation", "UPDATE automation SET state = $2, why = $3, changed = $4, counted = $5, version = version + 1 WHERE id = $1", id, state, []byte(stored), t.by.At, counted); err != nil {
+	if err := t.change("automation", "UPDATE automation SET state = $2, why = $3, changed = $4, counted = $5, refused = $6, version = version + 1 WHERE id = $1", id, state, []byte(stored), t.by.At, counted, refused); err != nil {
 		return err
 	}
 	return t.automationEvent(a, kind, map[string]any{"name": a.Name, "why": why, "before": a.State, "owner": []console.ID{a.Owner}})

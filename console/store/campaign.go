@@ -66,7 +66,7 @@ func (t *Tx) campaignDue(c console.Campaign) error {
 		if when = c.Next(t.by.At); when.IsZero() {
 			return nil
 		}
-	case c.State == console.CampaignDraft && (c.Template == "" || !c.AutoStart), c.State == console.CampaignStaged && !c.AutoStart, c.State == console.CampaignCancelled:
+	case c.State == console.CampaignDraft && !c.StartsByItself(), c.State == console.CampaignStaged && !c.AutoStart, c.State == console.CampaignCancelled:
 		return nil
 	}
 	return t.DueBy(console.DueCampaign, string(c.ID), when)

@@ -279,7 +279,11 @@ func (f *automationStepForm) addChoices(c *call) {
 	}
 	words := map[string]string{console.MailOwner: "The owner of the automation", console.MailAppOwners: "The owners of the application", console.MailSubject: "The person", console.MailManager: "The manager of the person"}
 	known := false
-	for _, to := range console.MailRecipients() {
+	recipients := console.MailRecipients()
+	if f.Step.Kind == console.StepCampaign {
+		recipients = console.ReviewRecipients()
+	}
+	for _, to := range recipients {
 		f.To = append(f.To, choice{to, words[to], to == f.Step.To})
 		known = known || to == f.Step.To
 	}
@@ -373,16 +377,8 @@ func (c *call) readStep(f *automationStepForm) (err error) {
 			s.Automation = console.ID(post("automation"))
 		}
 	case console.StepGrant, console.StepRevoke:
-		f.Entitlement, s.Entitlement = post("entitlement"), 0
-		if f.Entitlement != "" {
-			n, err := c.console().AutomationEntitlement(c.ctx(), c.caller, f.ID, f.Entitlement)
-			if err != nil {
-				return err
-			}
-			if n.App != f.App.ID {
-				return baton.Errorf(baton.Invalid, "the entitlement belongs to another application")
-			}
-			s.Entitlement = n.Entitlement
+		if err = c.readEntitlement(f, post("entitlement")); err != nil {
+			return err
 		}
 		if s.Kind == console.StepGrant {
 			f.For = post("for")
@@ -399,10 +395,33 @@ func (c *call) readStep(f *automationStepForm) (err error) {
 			s.To = f.ToText
 		}
 		s.Subject, s.Text = post("subject"), post("text")
+	case console.StepCampaign:
+		s.To, s.Subject, s.Text, f.For = post("to"), post("subject"), post("text"), post("for")
+		if err = c.readEntitlement(f, post("entitlement")); err != nil {
+			return err
+		}
+		s.For, err = console.ParseDuration(f.For)
 	case console.StepWebhook:
 		s.Webhook = console.ID(post("webhook"))
 	}
 	return err
+}
+
+// readEntitlement sets the entitlement of the step to the one that a text names; "" for none.
+func (c *call) readEntitlement(f *automationStepForm, text string) error {
+	f.Entitlement, f.Step.Entitlement = text, 0
+	if text == "" {
+		return nil
+	}
+	n, err := c.console().AutomationEntitlement(c.ctx(), c.caller, f.ID, text)
+	if err != nil {
+		return err
+	}
+	if n.App != f.App.ID {
+		return baton.Errorf(baton.Invalid, "the entitlement belongs to another application")
+	}
+	f.Step.Entitlement = n.Entitlement
+	return nil
 }
 
 // readFields reads fields with their values, one a line: "display_name = =subject.name".

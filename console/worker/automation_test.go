@@ -3,6 +3,7 @@ package worker
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -459,6 +460,7 @@ func TestBreaker(t *testing.T) {
 			var all []console.AutomationExecution
 			for _, who := range []string{"ana", "ben", "cem", "dan"} {
 				all = append(all, r.starts(id, who))
+				r.advance(time.Second)
 			}
 			r.runs()
 			if n := r.carries(); n != 2 {
@@ -467,9 +469,21 @@ func TestBreaker(t *testing.T) {
 			if a := r.automation(id); a.State != console.AutomationTripped || !strings.Contains(a.Why, "more than 2") {
 				t.Errorf("%+v", a)
 			}
-			for _, x := range all[2:] {
-				r.ended("beyond the limit", x.ID, console.ExecutionHeld, "more than 2")
+			counts := func(step string, done int) {
+				t.Helper()
+				got := map[console.ExecutionState]int{}
+				for _, x := range all {
+					x, _ := r.execution(x.ID)
+					got[x.State]++
+					if x.State == console.ExecutionHeld && !strings.Contains(x.Waits, "more than 2") {
+						t.Errorf("%s: it waits because %q", step, x.Waits)
+					}
+				}
+				if want := map[console.ExecutionState]int{console.ExecutionDone: done, console.ExecutionHeld: 4 - done}; !maps.Equal(got, want) {
+					t.Errorf("%s: %v, want %v", step, got, want)
+				}
 			}
+			counts("up to the limit", 2)
 			if len(r.found("automation.tripped")) != 1 {
 				t.Error("it is told more than once, or not")
 			}
@@ -484,8 +498,15 @@ func TestBreaker(t *testing.T) {
 			if n := r.carries(); n != 1 {
 				t.Errorf("%d changes after the confirmation of one, want 1", n)
 			}
-			r.ended("confirmed", all[2].ID, console.ExecutionDone, "")
-			r.ended("not confirmed", all[3].ID, console.ExecutionHeld, "")
+			counts("after the confirmation of one", 3)
+			r.update(func(tx *store.Tx) error {
+				_, err := tx.ReleaseHeld(id, false, "not needed", 9)
+				return err
+			})
+			r.runs()
+			if n := r.carries(); n != 0 {
+				t.Errorf("%d changes after the rest was cancelled", n)
+			}
 		})
 	}
 }
@@ -644,8 +665,30 @@ func TestWebhookTrigger(t *testing.T) {
 		t.Fatalf("%d changes after hostile messages", n)
 	}
 	receive(`{"type":"user.left","user":{"email":"Dan@example.test"}}`)
+	if a := r.automation(id); r.carries() != 0 || a.State != console.AutomationStopped || a.Why != "boss, who wrote it, may not manage webhooks." {
+		t.Errorf("without the right to webhooks: %+v", a)
+	}
+	r.promote("boss", "second")
+	r.update(func(tx *store.Tx) error {
+		if err := tx.SetAutomationState(id, console.AutomationOn, ""); err != nil {
+			return err
+		}
+		_, err := tx.ReleaseHeld(id, true, "", 1)
+		return err
+	})
+	r.runs()
 	if n := r.carries(); n != 1 || r.up.accounts["dan"] != baton.StatusDisabled {
 		t.Errorf("%d changes, %v", n, r.up.accounts)
+	}
+}
+
+// promote makes people Super Administrators.
+func (r *robots) promote(names ...string) {
+	r.t.Helper()
+	for _, name := range names {
+		r.update(func(tx *store.Tx) error {
+			return tx.SetRoles(r.people[name], []console.ConsoleRole{console.SuperAdministrator})
+		})
 	}
 }
 
