@@ -128,8 +128,11 @@ func TestAutomationRights(t *testing.T) {
 	owner := Person{ID: "owner", Name: "Owner", Status: PersonActive}
 	for _, k := range StepRules() {
 		want := ""
-		if k.Kind == StepWebhook { // of all applications
+		switch k.Kind { // of all applications
+		case StepWebhook:
 			want = "may not manage webhooks"
+		case StepCampaign:
+			want = "may not make reviews"
 		}
 		if lacks := rule(k.Kind).Lacks(owner, app); lacks != want {
 			t.Errorf("the owner of the application %s: %s", k.Kind, lacks)
