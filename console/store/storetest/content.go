@@ -126,17 +126,6 @@ func (t *contentTable) quoted() (names []string) {
 	return names
 }
 
-// adds reports whether a content has rows of tables that are not in filled, and adds these.
-func (c content) adds(filled map[string]bool) bool {
-	before := len(filled)
-	for name, t := range c.tables {
-		if len(t.rows) > 0 {
-			filled[name] = true
-		}
-	}
-	return len(filled) > before
-}
-
 // ordered returns the names of the tables, each after those that it references.
 func (c content) ordered() (names []string) {
 	for len(names) < len(c.tables) {
