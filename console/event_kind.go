@@ -84,7 +84,7 @@ var EventNouns = []EventNoun{
 	{"client", "API credentials", []EventKind{{"added", "made an API credential"}, {"revoked", "revoked an API credential"}, {"ending", "saw that an API credential ends soon"}}},
 	{"device", "Programs that ask for a credential", []EventKind{{"waiting", "asked for a credential"}, {"allowed", "allowed a program a credential"}, {"refused", "refused a program a credential"}, {"answered", "got a credential"}}},
 	{"call", "Refused calls", []EventKind{{"denied", "was refused a call"}}},
-	{"audit", "Audit log", []EventKind{{"exported", "exported events"}, {"streamed", "read the stream of events"}, {"head-sent", "sent a signed head"}, {"head-downloaded", "downloaded a head"}, {"key-made", "made the key of heads"},
+	{"audit", "Audit log", []EventKind{{"exported", "exported events"}, {"reported", "made the report for auditors"}, {"streamed", "read the stream of events"}, {"head-sent", "sent a signed head"}, {"head-downloaded", "downloaded a head"}, {"key-made", "made the key of heads"},
 		{"export-configured", "changed where events go"}, {"export-failed", "could not send events"}}},
 	{"recovery", "Recovery cards", []EventKind{{"changed", "saw that the recovery card changed"}, {"printed", "noted whether a copy of the recovery card is kept"}}},
 	{"list", "Lists", []EventKind{{"exported", "exported a list"}}},

@@ -19,7 +19,7 @@ var readme []byte
 // Build writes the pack of a review to an empty file and returns its manifest and size. It needs
 // memory for the people whom the pack names, and none for items and decisions.
 func Build(ctx context.Context, f File, src Source, key ed25519.PrivateKey) (m Manifest, size int64, err error) {
-	b := &builder{a: archive{f: f}, src: src, people: map[console.ID]bool{}, report: newReport()}
+	b := &builder{a: archive{f: f}, src: src, person: src.Person, people: map[console.ID]bool{}, report: newReport()}
 	if b.review, err = src.Review(); err != nil {
 		return m, 0, err
 	}
@@ -27,7 +27,7 @@ func Build(ctx context.Context, f File, src Source, key ed25519.PrivateKey) (m M
 	var chain Chain
 	for _, step := range []func() error{
 		b.campaign, b.population, b.decisions, b.results,
-		func() (err error) { chain, err = b.events(key); return err },
+		func() (err error) { chain, err = b.events(src.Events(), b.review.Head, key); return err },
 		b.named,
 		func() error { return b.page(console.Fingerprint(public), chain) },
 		func() error { return b.text(keyName, encodeKey(public)) },
@@ -41,18 +41,28 @@ func Build(ctx context.Context, f File, src Source, key ed25519.PrivateKey) (m M
 	}
 	c := b.review.Campaign
 	m = Manifest{Format: Format, Key: console.Fingerprint(public), Campaign: c.ID, Name: c.Name, State: c.State, AsOf: utc(b.review.Head.At), Chain: chain, Counts: b.counts}
+	m.Members = b.members()
+	size, err = b.sign(m.encode(), key)
+	return m, size, err
+}
+
+// members lists the members that were written.
+func (b *builder) members() (all []Member) {
 	for _, e := range b.a.entries {
-		m.Members = append(m.Members, Member{e.name, e.size, e.sum})
+		all = append(all, Member{e.name, e.size, e.sum})
 	}
-	manifest := m.encode()
+	return all
+}
+
+// sign writes the manifest and its signature, ends the archive and returns its size.
+func (b *builder) sign(manifest []byte, key ed25519.PrivateKey) (int64, error) {
 	if err := b.text(manifestName, manifest); err != nil {
-		return m, 0, err
+		return 0, err
 	}
 	if err := b.text(signatureName, ed25519.Sign(key, manifest)); err != nil {
-		return m, 0, err
+		return 0, err
 	}
-	size, err = b.a.close()
-	return m, size, err
+	return b.a.close()
 }
 
 // text writes a member with a known content.
@@ -208,7 +218,7 @@ func (b *builder) results() (err error) {
 func (b *builder) named() error {
 	_, err := table(b, "people", personColumns, func(yield func(Person, error) bool) {
 		for _, id := range slices.Sorted(maps.Keys(b.people)) {
-			p, err := b.src.Person(id)
+			p, err := b.person(id)
 			if err == nil {
 				b.report.person(p)
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"io"
+	"iter"
 	"strconv"
 
 	"baton"
@@ -57,12 +58,11 @@ func decodeEvent(line []byte) (l eventLine, err error) {
 	return l, nil
 }
 
-// events writes the chain from the first event of the campaign to the newest event, and the signed
-// head.
-func (b *builder) events(key ed25519.PrivateKey) (c Chain, err error) {
+// events writes the chain up to the newest event, and the signed head.
+func (b *builder) events(chain iter.Seq2[Event, error], head console.ChainHead, key ed25519.PrivateKey) (c Chain, err error) {
 	last, hash := int64(0), console.Hash{}
 	_, err = b.a.add("events.jsonl", func(w io.Writer) error {
-		for e, err := range b.src.Events() {
+		for e, err := range chain {
 			if err != nil {
 				return err
 			}
@@ -93,7 +93,6 @@ func (b *builder) events(key ed25519.PrivateKey) (c Chain, err error) {
 	if err != nil {
 		return c, err
 	}
-	head := b.review.Head
 	if head.Number != last || head.Hash != hash {
 		return c, baton.Errorf(baton.Corrupt, "event %d is the newest of the chain, and event %d its head", last, head.Number).WithFix("Run baton-console audit verify.")
 	}

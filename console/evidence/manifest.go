@@ -75,8 +75,13 @@ type Member struct {
 func (m Manifest) encode() []byte {
 	members := m.Members
 	m.Members = []Member{}
-	head := encodeLine(m)
-	head, ok := bytes.CutSuffix(head, []byte(`[]}`))
+	return encodeMembers(m, members)
+}
+
+// encodeMembers returns the bytes of a manifest whose last field is an empty list of members, with
+// members in that list.
+func encodeMembers(manifest any, members []Member) []byte {
+	head, ok := bytes.CutSuffix(encodeLine(manifest), []byte(`[]}`))
 	if !ok {
 		panic("evidence: members are not the last field")
 	}

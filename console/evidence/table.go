@@ -10,7 +10,8 @@ import (
 // builder writes the members of a pack.
 type builder struct {
 	a      archive
-	src    Source
+	src    Source // of a review
+	person func(console.ID) (Person, error)
 	review Review
 	counts Counts
 	people map[console.ID]bool // whom the pack names

@@ -30,10 +30,11 @@ func (f Fault) String() string {
 // Report is the result of a verification.
 type Report struct {
 	Manifest
-	Faults   []Fault // the first maxFaults; nil for a sound pack
-	Withheld int     // events of which the pack has the digest only
-	Erased   int     // events and items from which personal data was removed
-	Heads    int     // heads from outside of the pack with which its chain agrees
+	Faults   []Fault        // the first maxFaults; nil for a sound pack
+	Withheld int            // events of which the pack has the digest only
+	Erased   int            // events and items from which personal data was removed
+	Heads    int            // heads from outside of the pack with which its chain agrees
+	Audit    *AuditManifest // of an audit report; nil for the pack of a review
 }
 
 // maxFaults limits the faults of a report.
@@ -61,11 +62,11 @@ func CheckFingerprint(text string) (string, error) {
 	return "SHA256:" + digits, nil
 }
 
-// Verify checks a pack: every byte of the archive, every hash, the signature, the chain of events,
+// Verify checks a pack or an audit report: every byte of the archive, every hash, the signature, the chain of events,
 // and that the rows agree with each other and with what the manifest counts. It needs nothing but the
 // pack. The error says that the pack could not be read.
 func Verify(ctx context.Context, r io.ReaderAt, size int64, o Options) (Report, error) {
-	v := &verification{options: o}
+	v := &verification{options: o, named: map[console.ID]bool{}}
 	a, err := openArchive(r, size, v.fault)
 	if err != nil {
 		return v.Report, err
@@ -77,10 +78,15 @@ func Verify(ctx context.Context, r io.ReaderAt, size int64, o Options) (Report, 
 		}
 		return v.Report, nil
 	}
-	for _, step := range []func() error{
-		func() error { return a.check(v.fault) },
-		v.signature, v.members, v.chain, v.head, v.campaign, v.population, v.tables, v.decisions, v.results, v.people, v.counted,
-	} {
+	audit, err := a.isAudit()
+	if err != nil {
+		return v.Report, err
+	}
+	steps := []func() error{v.campaign, v.population, v.tables, v.decisions, v.results, v.people, v.counted}
+	if audit {
+		steps = []func() error{v.tables, v.auditRows}
+	}
+	for _, step := range append([]func() error{func() error { return a.check(v.fault) }, v.signature, v.members, v.chain, v.head}, steps...) {
 		if err := ctx.Err(); err != nil {
 			return v.Report, baton.Errorf(baton.Canceled, "verify the pack: %w", err)
 		}
@@ -106,6 +112,7 @@ type verification struct {
 	deciders [][]console.ID // who decided about them
 	open     []bool         // items without an answer
 	named    map[console.ID]bool
+	recorded []recordedEvent // of an audit report, that no record was read for
 }
 
 func (v *verification) fault(member, format string, args ...any) {
@@ -154,7 +161,12 @@ func (v *verification) signature() error {
 	case key != nil && !ed25519.Verify(key, manifest, signature):
 		v.fault(manifestName, "does not have the signature in %s", signatureName)
 	}
-	if v.Manifest, err = decodeManifest(manifest); err != nil {
+	if audit, _ := v.opened.isAudit(); audit {
+		err = v.auditManifest(manifest)
+	} else {
+		v.Manifest, err = decodeManifest(manifest)
+	}
+	if err != nil {
 		if baton.KindOf(err) == baton.Unsupported {
 			return err
 		}

@@ -96,6 +96,7 @@ func (c *chainCheck) content(l eventLine) error {
 		c.eventFault(l.Number, "cannot be read: %v", err)
 		return nil
 	}
+	c.recordEvent(l, e.Kind)
 	switch e.Kind {
 	case "review.submitted":
 		var data struct {

@@ -23,7 +23,7 @@ func (v *verification) campaign() error {
 	if v.about.ID != v.Manifest.Campaign || v.about.State != v.State || v.about.Settings.Name != v.Name {
 		v.fault("campaign.json", "is of another review than the manifest")
 	}
-	v.bySync, v.named = map[string]int{}, map[console.ID]bool{}
+	v.bySync = map[string]int{}
 	v.name(v.about.Owners...)
 	v.name(v.about.Author.Person())
 	if o := v.about.Override; o != nil {
@@ -97,6 +97,9 @@ func (v *verification) tables() error {
 		}
 		rows := v.opened.find(name + ".jsonl")
 		columns := csvColumns[name]
+		if v.Audit != nil {
+			columns = auditColumns[name]
+		}
 		if strings.HasPrefix(name, "population/") {
 			columns = itemColumns
 		}

@@ -307,8 +307,11 @@ func (p *Pack) carried(page []store.Event) (map[console.ID]bool, error) {
 }
 
 // Person implements [evidence.Source].
-func (p *Pack) Person(id console.ID) (evidence.Person, error) {
-	who, err := p.tx.Person(id)
+func (p *Pack) Person(id console.ID) (evidence.Person, error) { return PackPerson(p.tx, id) }
+
+// PackPerson returns what evidence says about a person whom it names.
+func PackPerson(tx *store.Tx, id console.ID) (evidence.Person, error) {
+	who, err := tx.Person(id)
 	if baton.KindOf(err) == baton.NotFound {
 		return evidence.Person{ID: id}, nil
 	}
