@@ -530,7 +530,7 @@ func TestCannotServe(t *testing.T) {
 		{"an unknown key", 3, "line 1: field peeple is not known", []string{"--bootstrap", "newer.yaml"}},
 		{"nobody could administer", 9, "nobody could administer", []string{"--bootstrap", "locked.yaml"}},
 		{"too often", 3, "5s is shorter than 1m", []string{"--bootstrap", "interval.yaml"}},
-		{"no password file", 3, "password_file of ana@example.test", []string{"--bootstrap", "nopassword.yaml"}},
+		{"no password file", 3, "nopassword.yaml: line 3: password_file: ", []string{"--bootstrap", "nopassword.yaml"}},
 		{"a short password", 3, "at least 12", []string{"--bootstrap", "weak.yaml"}},
 		{"an env file in no folder", 8, "--env-file", []string{"--env-file", "no/where.env"}},
 		{"a key file that is not there", 8, "keys", []string{"--keys", "no/keys"}},

@@ -160,6 +160,7 @@ var want = map[string][]int{
 	"GET /api/v1/syncs":                                                   {404, 200},
 	"GET /api/v1/syncs/{sync}":                                            {404, 200},
 	"GET /api/v1/syncs/{sync}/file":                                       {404, 200, 403, 200},
+	"GET /api/v1/audit/report":                                            {403, 403, 403, 200},
 	"GET /api/v1/events":                                                  {403, 403, 403, 200},
 
 	"GET /api/v1/automations":                                                    {200},

@@ -276,5 +276,6 @@ var routes = []route{
 	{"GET /api/v1/syncs/{sync}", read, seeConn, responds(getSync)},
 	{"GET /api/v1/syncs/{sync}/file", read, downloadRaw, writes(downloadSync)},
 	{"POST /api/v1/search/events", readAll, seeEvents, takes(searchEvents)},
+	{"GET /api/v1/audit/report", readAll, readAudit, writes(auditReport).with("at", "from")},
 	{"GET /api/v1/events", readAll, readAudit, writes(streamAudit).with("after", "wait")},
 }

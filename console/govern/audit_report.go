@@ -18,17 +18,18 @@ import (
 )
 
 // AuditReport makes a signed report for auditors: who was administrator at a moment, and what happened
-// from a time on. The zero moment is now. It records that.
+// from a time on. Without a moment it is about now, and without a time about the last year. It records that.
 func (c *Console) AuditReport(ctx context.Context, caller Caller, at, from time.Time) (*EvidencePack, error) {
 	now := c.now()
 	if at.IsZero() || at.After(now) && at.Before(now.Add(24*time.Hour)) {
 		at = now // the end of today
 	}
+	if from.IsZero() {
+		from = now.AddDate(-1, 0, 0)
+	}
 	switch {
 	case at.After(now):
 		return nil, baton.Errorf(baton.Invalid, "the day is in the future").WithFix("Choose today or a day before.")
-	case from.IsZero():
-		return nil, baton.Errorf(baton.Invalid, "a report has a period").WithFix("Choose the day with which it begins.")
 	case from.After(now):
 		return nil, baton.Errorf(baton.Invalid, "the period begins in the future").WithFix("Choose today or a day before.")
 	}

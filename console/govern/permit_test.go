@@ -26,6 +26,7 @@ var permits = map[string]string{
 	"Campaign":                 "read ask decide configure",
 	"CampaignItems":            "read ask decide configure",
 	"EvidencePack":             "read configure",
+	"AuditReport":              "read configure",
 	"MyReviewItems":            "read ask decide configure",
 	"ReviewItem":               "read ask decide configure",
 	"CampaignSubmissions":      "read ask decide configure",

@@ -32,6 +32,19 @@ type auditPage struct {
 // narrowing is a part of the filter, with a link that removes it.
 type narrowing struct{ Label, Without string }
 
+// dayOf decodes a parameter that is a day, and returns the midnight that many days after its beginning;
+// the zero time if it is missing.
+func (c *call) dayOf(name string, plus int) (t time.Time, err error) {
+	s := strings.TrimSpace(c.r.FormValue(name))
+	if s == "" {
+		return t, nil
+	}
+	if t, err = time.Parse(time.DateOnly, s); err != nil {
+		return t, baton.Errorf(baton.Invalid, "%q is not a day", s).WithFix("Write it like 2026-03-01.")
+	}
+	return t.AddDate(0, 0, plus), nil
+}
+
 // auditFilter decodes the filter of the audit log.
 func (c *call) auditFilter() (f govern.AuditFilter, query url.Values, err error) {
 	query = url.Values{}
@@ -43,17 +56,10 @@ func (c *call) auditFilter() (f govern.AuditFilter, query url.Values, err error)
 		return v
 	}
 	f.Kind, f.App, f.Connector, f.Person, f.Source = text("kind"), console.ID(text("app")), console.ID(text("connector")), console.ID(text("person")), text("source")
-	day := func(name string, plus int) (t time.Time, err error) {
-		if s := text(name); s != "" {
-			if t, err = time.Parse(time.DateOnly, s); err != nil {
-				return t, baton.Errorf(baton.Invalid, "%q is not a day", s).WithFix("Write it like 2026-03-01.")
-			}
-			t = t.AddDate(0, 0, plus)
-		}
-		return t, nil
-	}
-	if f.From, err = day("from", 0); err == nil {
-		f.Until, err = day("until", 1)
+	text("from")
+	text("until")
+	if f.From, err = c.dayOf("from", 0); err == nil {
+		f.Until, err = c.dayOf("until", 1)
 	}
 	return f, query, err
 }
@@ -146,6 +152,35 @@ func auditHead(c *call) error {
 	}
 	c.download("application/json", "audit-head-"+strconv.FormatInt(head.Number, 10)+".json")
 	c.w.Write(append(b, '\n')) // an error means that the browser is gone
+	return nil
+}
+
+// auditReport sends the signed report for auditors: about the end of a day, and the time from another.
+func auditReport(c *call) error {
+	at, err := c.dayOf("at", 1)
+	if err != nil {
+		return err
+	}
+	from, err := c.dayOf("from", 0)
+	if err != nil {
+		return err
+	}
+	p, err := c.console().AuditReport(c.ctx(), c.caller, at, from)
+	if err != nil {
+		return err
+	}
+	return c.sendPack(p)
+}
+
+// sendPack sends a signed file, and removes it.
+func (c *call) sendPack(p *govern.EvidencePack) error {
+	defer p.Close() // a file that stays is removed with the folder of temporary files
+	c.download("application/zip", p.Name)
+	c.w.Header().Set("Content-Length", strconv.FormatInt(p.Size, 10))
+	if _, err := io.Copy(c.w, io.NewSectionReader(p.File, 0, p.Size)); err != nil {
+		c.site.Log.WarnContext(c.ctx(), "a download ended early", "request", c.id, "file", p.Name, "error", err)
+		panic(http.ErrAbortHandler) // an incomplete file must not look complete
+	}
 	return nil
 }
 

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -253,12 +252,5 @@ func campaignPack(c *call) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close()
-	c.download("application/zip", p.Name)
-	c.w.Header().Set("Content-Length", strconv.FormatInt(p.Size, 10))
-	if _, err := io.Copy(c.w, io.NewSectionReader(p.File, 0, p.Size)); err != nil {
-		c.site.Log.WarnContext(c.ctx(), "a download ended early", "request", c.id, "campaign", c.campaign(), "error", err)
-		panic(http.ErrAbortHandler) // an incomplete file must not look complete
-	}
-	return nil
+	return c.sendPack(p)
 }

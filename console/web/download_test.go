@@ -79,6 +79,8 @@ func TestDownloadsAreEvents(t *testing.T) {
 		"GET /settings/configuration/export":                            "configuration.exported",
 		"GET /settings/configuration/export?format=csv":                 "configuration.exported",
 		"GET /audit/head":                                               "audit.head-downloaded",
+		"GET /audit/report":                                             "audit.reported",
+		"GET /audit/report?format=csv":                                  "audit.reported",
 		"GET /audit/head?format=csv":                                    "audit.head-downloaded",
 	}
 	got := map[string]string{}

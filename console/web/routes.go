@@ -276,6 +276,7 @@ var routes = []route{
 	{"GET /audit", signedIn, auditLog},
 	{"GET /audit/export", signedIn, exportAudit},
 	{"GET /audit/head", signedIn, auditHead},
+	{"GET /audit/report", signedIn, auditReport},
 	{"GET /settings/audit", signedIn, auditExportPage},
 	{"POST /settings/audit", signedIn, configureAuditExport},
 	{"POST /audit/check", signedIn, checkAudit},

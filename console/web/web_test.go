@@ -222,6 +222,7 @@ var want = map[string][]int{
 	"GET /audit":                              {200},
 	"GET /audit/export":                       {403, 403, 403, 403, 403, 200},
 	"GET /audit/head":                         {403, 403, 403, 403, 403, 200},
+	"GET /audit/report":                       {403, 403, 403, 403, 403, 200},
 	"POST /people/{person}/erase":             {403, 403, 403, 403, 403, 403, 400}, // an empty form
 	"GET /settings/retention":                 {403, 403, 403, 403, 403, 200},
 	"GET /settings/configuration":             {403, 403, 403, 403, 403, 200},
