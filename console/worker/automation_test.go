@@ -815,3 +815,39 @@ func TestFailedAction(t *testing.T) {
 		t.Errorf("%+v", steps)
 	}
 }
+
+// TestReviewStep starts a review of just the access that nobody asked for, with the template for
+// unexplained administrators. A second look at the same sync starts no second one.
+func TestReviewStep(t *testing.T) {
+	onBoth(t, func(t *testing.T, x *world) {
+		r := newRobots(x)
+		r.promote("boss", "second")
+		r.minimum(1)
+		template, _ := console.TemplateNamed("unexplained")
+		id := r.publish("unexplained", template.Rule)
+		r.up.members["staff"] = append(r.up.members["staff"], "dan") // no administrator
+		r.up.members["admins"] = append(r.up.members["admins"], "cem")
+		r.sync()
+		r.runs()
+		r.runs()
+		all := r.executions(id)
+		if len(all) != 1 || all[0].State != console.ExecutionDone || all[0].Person != r.people["cem"] {
+			t.Fatalf("%+v", all)
+		}
+		r.view(func(tx *store.Tx) error {
+			found, err := tx.Campaigns(store.CampaignFilter{}, "", store.PageSize)
+			if err != nil {
+				return err
+			}
+			if len(found) != 1 {
+				t.Fatalf("%d reviews", len(found))
+			}
+			c := found[0]
+			if c.Name != "Unexplained administrator: cem" || !slices.Equal(c.Scope.Principals, []console.ResourceKey{r.account("cem")}) || !slices.Equal(c.Scope.Entitlements, []console.EntitlementKey{r.member("admins")}) ||
+				!c.AutoStart || c.Reviewers[0].Kind != console.ApproverAppOwner {
+				t.Errorf("%+v", c.CampaignSettings)
+			}
+			return nil
+		})
+	})
+}

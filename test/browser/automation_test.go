@@ -2,6 +2,7 @@ package browser
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,7 +62,7 @@ func TestLeaver(t *testing.T) {
 	b.has("A person was disabled", "Perform disable_user of Perplexity with user_id = account.id")
 	b.look("/automations/ID draft")
 	b.click("link", "Edit step disable")
-	b.has("user_id")
+	b.has("User ID")
 	b.look("/automations/ID/steps/ID")
 	b.click("button", "Save")
 	b.click("link", "Change the trigger, the name, the owner and the limits")
@@ -99,7 +100,9 @@ func TestLeaver(t *testing.T) {
 	b.shows("Done")
 	b.look("/automations/ID/runs")
 	b.clickFirst(`main tbody a`)
-	b.has("Perform disable_user", `"state":"verified"`)
+	b.has("Perform disable_user")
+	b.toggle("Result")
+	b.has(`"state":"verified"`)
 	b.look("/automations/ID/runs/ID")
 	var list string
 	if err := b.eval(`document.querySelector("#list").textContent`, &list); err != nil || list != dry {
@@ -107,7 +110,8 @@ func TestLeaver(t *testing.T) {
 	}
 
 	// The second one still, the third one waits for a person.
-	second, third := env["APPROVER_LOGIN"], env["OWNER_LOGIN"]
+	second := b.employee(org, leaver, env["OWNER_LOGIN"], env["ADMIN_LOGIN"])
+	third := b.employee(org, leaver, second, env["OWNER_LOGIN"], env["ADMIN_LOGIN"])
 	secondID, thirdID := org.user(second), org.user(third)
 	b.leaves(second)
 	org.awaitInactive(secondID)
@@ -155,14 +159,35 @@ func (b *browser) clickFirst(selector string) {
 	b.open(href)
 }
 
+// employee returns the e-mail address of a person who has an active account, other than some.
+func (b *browser) employee(org organisation, others ...string) string {
+	b.t.Helper()
+	for _, u := range org.state().Users {
+		if u.Active && u.Email != "" && !slices.Contains(others, u.Email) && b.person(u.Email) != "" {
+			return u.Email
+		}
+	}
+	b.t.Fatal("nobody else has an account")
+	return ""
+}
+
 // leaves disables a person, by e-mail address.
 func (b *browser) leaves(email string) {
 	b.t.Helper()
-	var person string
-	find := `fetch("/search?q=" + encodeURIComponent(` + quote(email) + `)).then((r) => r.text()).then((s) => [...new DOMParser().parseFromString(s, "text/html").querySelectorAll("main a")].map((a) => a.getAttribute("href")).find((h) => /^\/people\/[0-9A-Za-z]{27}$/.test(h)) || "")`
-	if err := b.eval(find, &person); err != nil || person == "" {
-		b.t.Fatalf("nobody has the address %s (%v)", email, err)
+	person := b.person(email)
+	if person == "" {
+		b.t.Fatalf("nobody has the address %s", email)
 	}
 	b.open0(person)
 	b.click("button", "Disable")
+}
+
+// person returns the path of the page of the person with an e-mail address; "" if there is none.
+func (b *browser) person(email string) (path string) {
+	b.t.Helper()
+	find := `fetch("/search?q=" + encodeURIComponent(` + quote(email) + `)).then((r) => r.text()).then((s) => [...new DOMParser().parseFromString(s, "text/html").querySelectorAll("main a")].map((a) => a.getAttribute("href")).find((h) => /^\/people\/[0-9A-Za-z]{27}$/.test(h)) || "")`
+	if err := b.eval(find, &path); err != nil {
+		b.t.Fatal(err)
+	}
+	return path
 }

@@ -57,6 +57,7 @@ var noPage = map[string]string{
 	"/live/connectors/{connector}": "no page",
 	"/live/requests/{request}":     "no page",
 	"/live/plans/{plan}":           "no page",
+	"/live/campaigns/{campaign}":   "no page",
 	"/requests/{request}":          "TestRequest has it",
 	"/task/{number}":               "leads to a request",
 	"/setup":                       "of a new console; TestPeople has it",
@@ -154,13 +155,15 @@ func TestEveryPage(t *testing.T) {
 	b.webhooks()
 	b.pushes()
 	b.automation()
+	campaign := b.campaign(hostileNames[0][:80])
+	review := strings.Replace(campaign, "/campaigns/", "/reviews/", 1)
 	moment := time.Now().UTC().Format("2006-01-02T15:04:05") // of the pages as of the past
 	b.quick = false
 
 	table := routes(t)
 	seen, files := map[string]int{}, map[string]int{}
 	visited := map[string]bool{}
-	queue := []string{"/", "/confirm", "/login", "/demo", "/device", "/nothing", "/search?q=a", "/search?q=hostile", connector, app}
+	queue := []string{"/", "/confirm", "/login", "/demo", "/device", "/nothing", "/search?q=a", "/search?q=hostile", connector, app, campaign, review, review + "/bulk?choice=keep", review + "/submit"}
 	const perRoute = 2
 	for len(queue) > 0 {
 		path := queue[0]
