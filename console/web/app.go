@@ -348,6 +348,7 @@ type entitlementDetail struct {
 	Master       string // as somebody said of this entitlement
 	MayConfigure bool
 	MayPlan      bool // the person may remove it from the holders
+	MayReview    bool // the person may make a review of it
 }
 
 func entitlementPage(c *call) error {
@@ -388,6 +389,7 @@ func (c *call) entitlementPage(wrong error) error {
 	}
 	d.CSV = c.csvPath(console.Object{App: &h.App})
 	d.MayPlan = console.ChangeAccess.Of(c.caller.Person, console.Object{App: &h.App})
+	d.MayReview = console.AddCampaigns.Of(c.caller.Person, console.Object{})
 	if d.Actions, err = c.console().EntitlementActions(c.ctx(), c.caller, h.App.ID, v.Key); err != nil {
 		return err
 	}

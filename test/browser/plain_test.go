@@ -57,7 +57,7 @@ func newPlain(t *testing.T, origin string) *plain {
 const form = `(() => {
 	const route = new RegExp(%s), text = %s, button = %s, values = %s;
 	document.querySelectorAll("[data-found], [data-file]").forEach((e) => { e.removeAttribute("data-found"); e.removeAttribute("data-file"); });
-	const forms = [...document.forms].filter((f) => f.getAttribute("method") === "post" && route.test(new URL(f.action, location.href).pathname) && (f.parentElement.closest("tr, article, section, dd")?.textContent + f.textContent).includes(text));
+	const forms = [...document.forms].filter((f) => f.getAttribute("method") === "post" && [f.action, ...[...f.querySelectorAll("[formaction]")].map((b) => b.formAction)].some((a) => route.test(new URL(a, location.href).pathname)) && (f.parentElement.closest("tr, article, section, dd")?.textContent + f.textContent).includes(text));
 	if (!forms.length) return "the page has no such form";
 	for (const f of forms) {
 		const buttons = [...f.elements].filter((e) => e.type === "submit" && (!button || e.value === button || e.textContent.includes(button)));
@@ -245,7 +245,7 @@ func TestFormsWithoutScripts(t *testing.T) {
 	p.client = p.another(env["ADMIN_LOGIN"])
 	p.be("sets up everything")
 	for _, part := range []func(*plain, map[string]string, string){
-		(*plain).connectors, (*plain).applications, (*plain).requirements, (*plain).automations, (*plain).operations, (*plain).settings, (*plain).people, (*plain).findings, (*plain).plans, (*plain).requests, (*plain).sessions} {
+		(*plain).connectors, (*plain).applications, (*plain).requirements, (*plain).automations, (*plain).operations, (*plain).settings, (*plain).people, (*plain).findings, (*plain).plans, (*plain).requests, (*plain).sessions, (*plain).reviews} {
 		part(p, env, dir)
 	}
 	p.firstRun(dir)
@@ -453,6 +453,65 @@ func (p *plain) plans(map[string]string, string) {
 	}
 	p.open0("/plans")
 	p.has("Discarded")
+}
+
+// frozen prepares the campaign whose page is open, and waits for its population.
+func (p *plain) frozen(campaign string) {
+	p.t.Helper()
+	p.send(campaign, "/campaigns/{campaign}/prepare", "", "Prepare", nil)
+	p.await(campaign, "Back to the draft")
+}
+
+// item returns the number of the first item on the page of a review.
+func (p *plain) item(review string) (n string) {
+	p.t.Helper()
+	p.open0(review)
+	if err := p.eval(`document.querySelector("[name^='hash.']").name.slice(5)`, &n); err != nil {
+		p.t.Fatalf("nothing is to decide: %v\n%s", err, p.text())
+	}
+	return n
+}
+
+// reviews runs campaigns, as somebody who owns and reviews them.
+func (p *plain) reviews(env map[string]string, dir string) {
+	const campaign, review = "/campaigns/{campaign}", "/reviews/{campaign}"
+	p.be("sets up everything")
+	p.client = p.another(env["ADMIN_LOGIN"])
+	p.send("/campaigns/new?template=yes", "/campaigns/new", "", "Save", values{"name": "Every quarter", "repeats": "quarterly", "first": "2099-01-31"})
+	p.send("", campaign+"/cancel", "", "Remove the template", nil)
+
+	p.send("/campaigns/new", "/campaigns/new", "", "Save", values{"name": "Without scripts", "others": "role:super-administrator"})
+	page := p.path()
+	work := strings.Replace(page, "/campaigns/", "/reviews/", 1)
+	p.send(page+"/edit", campaign+"/edit", "", "Save", values{"description": "All of it"})
+	p.frozen(page)
+	p.send(page, campaign+"/reset", "", "", nil)
+	p.frozen(page)
+	p.send(page, campaign+"/start", "", "", nil)
+	p.send(page+"/items", campaign+"/reassign", "", "Reassign", values{"item": "1", "to": env["AUDITOR_LOGIN"]})
+	p.send(work, review+"/pass", "", "Reassign", values{"item": p.item(work), "to": env["AUDITOR_LOGIN"]})
+	p.send(work, review, "", "Save", values{"choice." + p.item(work): "keep"})
+	p.send(work+"?show=pending", review+"/withdraw", "", "Make it undecided", nil)
+	p.send(work+"/bulk?choice=keep", review+"/bulk", "", "Keep", nil)
+	p.send(work+"/submit", review+"/submit", "", "Submit", nil)
+	p.has("Your decisions are submitted.")
+	p.send(page, campaign+"/sample", "", "Draw", values{"email": env["AUDITOR_LOGIN"], "percent": "10"})
+	p.send(page, campaign+"/close", "", "", nil)
+
+	p.send("/campaigns/new", "/campaigns/new", "", "Save", values{"name": "The console", "only-console": "yes", "others": "role:super-administrator"})
+	page = p.path()
+	work = strings.Replace(page, "/campaigns/", "/reviews/", 1)
+	p.frozen(page)
+	p.send(page, campaign+"/start", "", "", nil)
+	p.send(work, review, "", "Submit", values{"choice." + p.item(work): "remove"})
+	p.send("", review+"/submit", "", "Submit", nil)
+	p.send(page, campaign+"/close", "", "", nil)
+	p.await(page, "Carry them out")
+	p.send(page, campaign+"/carry-out", "", "", nil)
+
+	p.send("/incompatible", "/incompatible", "", "Show the entitlements", values{"side1.app": "*Perplexity", "side2.app": "*Perplexity"})
+	p.send("", "/incompatible", "", "Declare", values{"side1.entitlement": "*PPLX_Admin", "side2.entitlement": "*PPLX_Members"})
+	p.send("/incompatible", "/incompatible/{incompatible}/end", "", "End it", nil)
 }
 
 // webhooks adds and changes webhooks, one of which has a receiver.
