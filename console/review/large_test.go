@@ -26,16 +26,27 @@ import (
 // and the draft of a campaign whose items one person reviews.
 func newLarge(t testing.TB, s *store.Store, items int) (*world, console.ID) {
 	w := newWorld(t, s)
+	app := w.addLarge(items/4, 4)
+	id, err := w.AddCampaign(ctx, w.Callers["camp"], govern.NewCampaign{CampaignSettings: settings(func(c *console.CampaignSettings) { c.Scope.Apps = []console.ID{app} })})
+	w.Check(err)
+	w.Check(w.PrepareCampaign(ctx, w.Callers["camp"], id, "measured"))
+	return w, id
+}
+
+// addLarge adds an application with 400 groups and accounts of people of their own, each in some of
+// the groups.
+func (w *world) addLarge(accounts, each int) console.ID {
+	w.T.Helper()
 	groups := make([]ingesttest.Group, 400)
 	for g := range groups {
 		groups[g] = ingesttest.Group{ID: fmt.Sprintf("g%03d", g), Name: fmt.Sprintf("Group %d", g)}
 	}
 	tenant := ingesttest.Tenant{}
-	for n := range items / 4 {
+	for n := range accounts {
 		account := fmt.Sprintf("a%06d", n)
 		tenant.Accounts = append(tenant.Accounts, ingesttest.Account(account, fmt.Sprintf("Person Number %d", n), account+"@example.test"))
-		for k := range 4 {
-			g := &groups[(n*7+k*100)%400]
+		for k := range each {
+			g := &groups[(n*7+k*400/each)%400]
 			g.Members = append(g.Members, account)
 		}
 	}
@@ -49,7 +60,7 @@ func newLarge(t testing.TB, s *store.Store, items int) (*world, console.ID) {
 		return err
 	})
 	w.Later(time.Minute)
-	tenant.Apply(t, s, connector, w.Time)
+	tenant.Apply(w.T, w.Store, connector, w.Time)
 	for part := range slices.Chunk(tenant.Accounts, 1000) {
 		w.Update(func(tx *store.Tx) error {
 			m, err := tx.Moment(app, time.Time{})
@@ -72,10 +83,7 @@ func newLarge(t testing.TB, s *store.Store, items int) (*world, console.ID) {
 			return nil
 		})
 	}
-	id, err := w.AddCampaign(ctx, w.Callers["camp"], govern.NewCampaign{CampaignSettings: settings(func(c *console.CampaignSettings) { c.Scope.Apps = []console.ID{app} })})
-	w.Check(err)
-	w.Check(w.PrepareCampaign(ctx, w.Callers["camp"], id, "measured"))
-	return w, id
+	return app
 }
 
 // decideAll decides about all items of a campaign that are open, every hundredth of them as a removal,

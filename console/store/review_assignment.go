@@ -86,20 +86,24 @@ func (t *Tx) ReviewerItems(campaign console.ID, f ReviewerFilter, after Assignme
 	case f.Pending:
 		state = askedPending
 	}
+	// The keys come first, from an index that has all of them: SQLite would otherwise read the
+	// assignments of everybody, or sort those of the reviewer.
 	var s statement
-	sql := "SELECT " + itemColumns + ", " + assignmentColumns + ` FROM review_assignment a JOIN review_item i ON i.campaign = a.campaign AND i.number = a.item
+	sql := ` FROM review_assignment a JOIN review_item i ON i.campaign = a.campaign AND i.number = a.item
 		WHERE a.reviewer = ` + s.arg(f.Reviewer) + " AND a.campaign = " + s.arg(campaign) + " AND a.state = " + s.arg(state)
-	order := "a.item"
+	columns, order := "a.reviewer, a.campaign, a.item", "a.item"
 	if f.ByPerson {
 		sql += " AND (a.place, a.item) > (" + s.arg(after.Place) + ", " + s.arg(after.Item) + ")"
-		order = "a.place, a.item"
+		columns, order = columns+", a.place", "a.place, a.item"
 	} else {
 		sql += " AND a.item > " + s.arg(after.Item)
 	}
+	keys := "SELECT " + columns + f.where(&s, sql) + " ORDER BY " + order + " LIMIT " + s.arg(n)
 	return list(t, func(r engine.Row) ReviewerItem {
 		a := scanAssignment(from(r, itemWidth))
 		return ReviewerItem{Item: scanItem(r), Assignment: a.ReviewAssignment, Place: AssignmentPlace{a.place, a.Item}}
-	}, f.where(&s, sql)+" ORDER BY "+order+" LIMIT "+s.arg(n), s.args...)
+	}, "SELECT "+itemColumns+", "+assignmentColumns+" FROM ("+keys+`) k JOIN review_assignment a ON a.campaign = k.campaign AND a.item = k.item AND a.reviewer = k.reviewer
+		JOIN review_item i ON i.campaign = k.campaign AND i.number = k.item ORDER BY `+order, s.args...)
 }
 
 // Assign asks a person about items, in addition to those who are asked. Items about which the person
