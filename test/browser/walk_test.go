@@ -58,6 +58,7 @@ var noPage = map[string]string{
 	"/live/requests/{request}":     "no page",
 	"/live/plans/{plan}":           "no page",
 	"/live/campaigns/{campaign}":   "no page",
+	"/audit/report":                "a download by a form; TestAuditReport of console/review has it",
 	"/requests/{request}":          "TestRequest has it",
 	"/task/{number}":               "leads to a request",
 	"/setup":                       "of a new console; TestPeople has it",
