@@ -110,6 +110,28 @@ func (t *Tx) NextDue(kind string) (when time.Time, ok bool, err error) {
 	return when, ok, err
 }
 
+// Waiting returns those of the given kinds that have rows which can be claimed now, and the readers of the
+// chain that have not read all events ([Tx.Follow]).
+func (s *Store) Waiting(ctx context.Context, now time.Time, kinds []string) (due, readers []string, err error) {
+	err = s.View(ctx, func(t *Tx) error {
+		now, err := t.e.Now(now)
+		if err != nil {
+			return err
+		}
+		first := func(r engine.Row) string { return r.Text(0) }
+		if due, err = listOf(t, first, kinds, "SELECT DISTINCT kind FROM due WHERE kind IN (keys) AND ready <= $1", now); err != nil {
+			return err
+		}
+		head, err := t.ChainHead()
+		if err != nil {
+			return err
+		}
+		readers, err = list(t, first, "SELECT name FROM follower WHERE number < $1", head.Number)
+		return err
+	})
+	return due, readers, err
+}
+
 // Claim leases up to n due rows of a kind to an owner, the most overdue first. No two owners hold a
 // row at the same time.
 func (s *Store) Claim(ctx context.Context, now time.Time, kind, owner string, lease time.Duration, n int) ([]Due, error) {

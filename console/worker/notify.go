@@ -36,11 +36,9 @@ func (w *Worker) readers() []reader {
 }
 
 // follow reads events until claiming ends.
-func (w *Worker) follow(claiming, working context.Context, r reader) {
+func (w *Worker) follow(claiming, working context.Context, r reader, found <-chan struct{}) {
 	woken, done := w.Store.Watch(store.EventTopic)
 	defer done()
-	ticker := time.NewTicker(w.Poll)
-	defer ticker.Stop()
 	for {
 		for claiming.Err() == nil {
 			more, err := w.readEvents(working, r)
@@ -60,7 +58,7 @@ func (w *Worker) follow(claiming, working context.Context, r reader) {
 				return
 			case <-time.After(gather):
 			}
-		case <-ticker.C:
+		case <-found:
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -40,7 +41,7 @@ type Config struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 
-	Poll  time.Duration // interval of polling for due rows; 0: one second
+	Poll  time.Duration // interval of looking for due rows; 0: one second
 	Lease time.Duration // lease of a due row; 0: one minute
 	Grace time.Duration // time for running work when the worker is stopped; 0: 10 seconds
 	// OverdueAfter is how long the removal of expired access may take to start; 0:
@@ -172,26 +173,57 @@ func (w *Worker) Run(ctx context.Context) {
 		timer.Stop()
 	})()
 	var wg sync.WaitGroup
+	found := map[string]chan struct{}{} // by kind, and by reader
+	foundOf := func(name string) <-chan struct{} {
+		c := make(chan struct{}, 1)
+		found[name] = c
+		return c
+	}
 	for _, k := range w.kinds() {
+		loop, found := w.loop, foundOf(k.name)
 		if k.apart {
-			wg.Go(func() { w.loopApart(ctx, working, k) })
-		} else {
-			wg.Go(func() { w.loop(ctx, working, k) })
+			loop = w.loopApart
 		}
+		wg.Go(func() { loop(ctx, working, k, found) })
 	}
 	for _, r := range w.readers() {
-		wg.Go(func() { w.follow(ctx, working, r) })
+		found := foundOf(r.name)
+		wg.Go(func() { w.follow(ctx, working, r, found) })
 	}
+	wg.Go(func() { w.look(ctx, found) })
 	wg.Wait()
 	w.endSyslog()
 }
 
-// loop claims and does the work of one kind until claiming ends.
-func (w *Worker) loop(claiming, working context.Context, k kind) {
-	woken, done := w.Store.Watch(store.DueTopic(k.name))
-	defer done()
+// look finds out periodically which kinds have rows that are due and which readers have events to read,
+// with one transaction for all of them, and tells their loops. Commands wake the loops of what is due at
+// once; this is for what becomes due later, and for wake-ups that were lost.
+func (w *Worker) look(ctx context.Context, found map[string]chan struct{}) {
 	ticker := time.NewTicker(w.Poll)
 	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		due, readers, err := w.Store.Waiting(ctx, w.Now(), Kinds())
+		if err != nil && ctx.Err() == nil {
+			w.Log.ErrorContext(ctx, "nobody knows what is due; trying again", "error", err)
+		}
+		for _, name := range slices.Concat(due, readers) {
+			select {
+			case found[name] <- struct{}{}:
+			default: // the loop has not begun to look for what was found before, or this process has no such reader
+			}
+		}
+	}
+}
+
+// loop claims and does the work of one kind until claiming ends.
+func (w *Worker) loop(claiming, working context.Context, k kind, found <-chan struct{}) {
+	woken, done := w.Store.Watch(store.DueTopic(k.name))
+	defer done()
 	for {
 		for claiming.Err() == nil {
 			n, err := w.round(claiming, working, k)
@@ -206,7 +238,7 @@ func (w *Worker) loop(claiming, working context.Context, k kind) {
 		case <-claiming.Done():
 			return
 		case <-woken:
-		case <-ticker.C:
+		case <-found:
 		}
 	}
 }
@@ -235,11 +267,9 @@ func (w *Worker) round(claiming, working context.Context, k kind) (int, error) {
 }
 
 // loopApart claims rows of one kind until claiming ends, and does each by itself.
-func (w *Worker) loopApart(claiming, working context.Context, k kind) {
+func (w *Worker) loopApart(claiming, working context.Context, k kind, found <-chan struct{}) {
 	woken, done := w.Store.Watch(store.DueTopic(k.name))
 	defer done()
-	ticker := time.NewTicker(w.Poll)
-	defer ticker.Stop()
 	ended := make(chan struct{}, k.batch)
 	running := 0
 	for {
@@ -268,7 +298,7 @@ func (w *Worker) loopApart(claiming, working context.Context, k kind) {
 		case <-ended:
 			running--
 		case <-woken:
-		case <-ticker.C:
+		case <-found:
 		}
 	}
 }

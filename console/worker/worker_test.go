@@ -6,6 +6,9 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +21,7 @@ import (
 	"baton/console/store/postgres/pgtest"
 	"baton/console/store/rpcstore"
 	"baton/console/store/sqlite"
+	"baton/console/telemetry"
 )
 
 var noon = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
@@ -134,6 +138,49 @@ func (x *world) events() (kinds []string) {
 		x.t.Fatal(err)
 	}
 	return kinds
+}
+
+// TestIdle checks that a worker without work writes nothing and looks once in a period, for all kinds of
+// work together, and that it does what becomes due without a wake-up.
+func TestIdle(t *testing.T) {
+	onBoth(t, func(t *testing.T, x *world) {
+		meter := telemetry.NewMeter()
+		x.s.Observe(meter, nil)
+		transactions := func(kind string) (n int) {
+			var text bytes.Buffer
+			meter.Write(telemetry.WriteFigures(&text))
+			_, after, _ := strings.Cut(text.String(), "transaction_duration_seconds_count{"+telemetry.Label("kind", kind)+"} ")
+			n, _ = strconv.Atoi(strings.SplitN(after, "\n", 2)[0])
+			return n
+		}
+		var now atomic.Int64
+		x.w = New(Config{Store: x.s, Owner: "test", Now: func() time.Time { return noon.Add(time.Duration(now.Load())) }, Poll: time.Millisecond, Lease: time.Hour})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			x.w.Run(ctx)
+		}()
+		// Looks need a period of 20 of them without a write until everything at the start is done.
+		for quiet := 0; quiet < 20; quiet++ {
+			writes, looks := transactions("write"), transactions("read")
+			for transactions("read") == looks {
+				time.Sleep(time.Millisecond)
+			}
+			if transactions("write") != writes {
+				quiet = 0
+			}
+		}
+		now.Store(int64(61 * time.Minute)) // a sync of the connector is due
+		for due := noon; !due.After(noon.Add(61 * time.Minute)); {
+			x.update(func(tx *store.Tx) (err error) {
+				due, _, err = tx.NextDue(console.DueSync)
+				return err
+			})
+		}
+		stop()
+		<-ended
+	})
 }
 
 // TestSchedule requests a sync at once and then at each interval, never two at a time, and none

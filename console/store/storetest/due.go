@@ -39,9 +39,18 @@ func testDue(t *testing.T, db Database) {
 		}
 		return refs
 	}
+	waiting := func(minute int, want ...string) {
+		t.Helper()
+		got, _, err := s.Waiting(ctx, at(minute), []string{"none", "kind"})
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("after %d minutes %q waits (%v), want %q", minute, got, err, want)
+		}
+	}
 	if got := claim(7, "one", 9); len(got) != 0 {
 		t.Errorf("claimed before they are due: %v", got)
 	}
+	waiting(7)
+	waiting(8, "kind")
 	first := claim(9, "one", 9)
 	if !slices.Equal(refs(first), []string{"b", "a"}) || string(first[0].Payload) != "for b" || first[0].Attempts != 1 || !first[0].At.Equal(at(8)) {
 		t.Errorf("claimed %+v", first)
@@ -49,6 +58,8 @@ func testDue(t *testing.T, db Database) {
 	if got := claim(10, "two", 9); !slices.Equal(refs(got), []string{"c"}) {
 		t.Errorf("claimed %+v, although two are leased", got)
 	}
+	waiting(13) // all are leased
+	waiting(14, "kind")
 	view(t, s, func(tx *store.Tx) error {
 		if next, ok, err := tx.NextDue("kind"); !ok || err != nil || !next.Equal(at(14)) {
 			t.Errorf("next at %v, %v, %v", next, ok, err)

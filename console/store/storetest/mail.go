@@ -45,6 +45,7 @@ func testFollower(t *testing.T, db Database) {
 		})
 		return kinds
 	}
+	known := false
 	behind := func(want bool) {
 		t.Helper()
 		view(t, s, func(tx *store.Tx) error {
@@ -53,11 +54,15 @@ func testFollower(t *testing.T, db Database) {
 			}
 			return nil
 		})
+		if _, readers, err := s.Waiting(ctx, at(1), nil); err != nil || slices.Contains(readers, "test") != (want && known) {
+			t.Errorf("%q are behind (%v), want %v", readers, err, want)
+		}
 	}
 	behind(true)
 	if got := read(); len(got) != 0 {
 		t.Errorf("a new reader reads the past: %q", got)
 	}
+	known = true
 	behind(false)
 	update(t, s, by(2), func(tx *store.Tx) error {
 		for _, k := range []string{"a.b", "c.d", "e.f"} {
