@@ -32,6 +32,7 @@ type Config struct {
 type DB struct {
 	pool         *pgxpool.Pool
 	callersClock bool
+	commitTime   time.Duration // limits the wait for a COMMIT after the caller has given up
 	watchers     engine.Watchers
 	listen       sync.Once
 	ctx          context.Context // ends with Close
@@ -76,7 +77,7 @@ func openDB(ctx context.Context, c Config, all []engine.Migration) (*DB, error) 
 	if err != nil {
 		return nil, classify(err, "open the database")
 	}
-	db := &DB{pool: pool, callersClock: c.CallersClock, sender: fmt.Sprintf("%016x ", rand.Uint64())}
+	db := &DB{pool: pool, callersClock: c.CallersClock, commitTime: 30 * time.Second, sender: fmt.Sprintf("%016x ", rand.Uint64())}
 	db.ctx, db.stop = context.WithCancel(context.Background())
 	if err := db.open(ctx, c, all); err != nil {
 		db.Close()
@@ -147,9 +148,6 @@ func conflict(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }
 
-// commitTime limits the wait for a COMMIT after the caller has given up.
-const commitTime = 30 * time.Second
-
 func (db *DB) inTx(ctx context.Context, options pgx.TxOptions, fn func(engine.Tx) error) error {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
@@ -160,20 +158,23 @@ func (db *DB) inTx(ctx context.Context, options pgx.TxOptions, fn func(engine.Tx
 	if err != nil {
 		return ctxOr(ctx, classify(err, "begin"))
 	}
-	// The result of a COMMIT must be known even if the caller gives up.
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), commitTime)
-	defer cancel()
+	// The result of a COMMIT must be known even if the caller gives up. Its time begins when fn has ended.
+	end := func(how func(context.Context) error) error {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), db.commitTime)
+		defer cancel()
+		return how(last)
+	}
 	done := false
 	defer func() {
 		if !done { // an error or a panic
-			t.Rollback(last) // the pool discards a failed connection
+			end(t.Rollback) // the pool discards a failed connection
 		}
 	}()
 	if err := fn(&tx{ctx: ctx, conn: conn.Conn(), callersClock: db.callersClock}); err != nil {
 		return ctxOr(ctx, err)
 	}
 	done = true
-	return classify(t.Commit(last), "commit")
+	return classify(end(t.Commit), "commit")
 }
 
 // ctxOr returns the context's error for an error that it caused.

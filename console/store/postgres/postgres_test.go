@@ -101,6 +101,25 @@ func TestDatabaseClock(t *testing.T) {
 	}
 }
 
+// TestLongTransaction: the time for a COMMIT begins with it, and not with the transaction, however long that
+// takes.
+func TestLongTransaction(t *testing.T) {
+	ctx := context.Background()
+	db, err := postgres.OpenDB(ctx, postgres.Config{URL: pgtest.New(t), Now: noon})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.CommitWithin(time.Second)
+	for name, run := range map[string]func(context.Context, func(engine.Tx) error) error{"read": db.Read, "write": db.Write} {
+		if err := run(ctx, func(tx engine.Tx) error {
+			return tx.Query(func(engine.Row) error { return nil }, "SELECT 1 FROM pg_sleep(1.1)")
+		}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestRestart stops and kills the server: commands fail as unavailable, and the same store works
 // again when the server is back, including wake-ups.
 func TestRestart(t *testing.T) {
