@@ -113,8 +113,10 @@ type CampaignView struct {
 	Disagree int     // items of the sample that were decided differently
 	Shows    Version // of the page
 	MayRun   bool
-	MayCarry bool // the removals of the console itself
-	Removals int  // removals of the console itself that are not carried out
+	// OwnersLost is whether no owner may run it: they left the company, or lost the role.
+	OwnersLost bool
+	MayCarry   bool // the removals of the console itself
+	Removals   int  // removals of the console itself that are not carried out
 }
 
 // Campaign returns a review that the caller may see.
@@ -141,6 +143,9 @@ func (c *Console) Campaign(ctx context.Context, caller Caller, id console.ID) (v
 			return err
 		}
 		v.MayRun = console.RunCampaigns.Of(me, console.Object{Campaign: &campaign})
+		v.OwnersLost = !slices.ContainsFunc(campaign.Owners, func(id console.ID) bool {
+			return v.Names[id].Status == console.PersonActive && console.RunCampaigns.Of(v.Names[id], console.Object{Campaign: &campaign})
+		})
 		if campaign.State == console.CampaignDraft || campaign.State == console.CampaignTemplate {
 			if v.Sources, err = review.Gate(tx, campaign.Scope, c.now()); err != nil {
 				return err

@@ -246,7 +246,7 @@ func (c *Console) DecideReviewBulk(ctx context.Context, caller Caller, id consol
 			}
 		}
 		if b.Expect != 0 && b.Expect != len(choices) {
-			return baton.Errorf(baton.Refused, "%d items pass the filter now, not %d", len(choices), b.Expect).WithFix("Look at them again.")
+			return baton.Errorf(baton.Refused, "the number of items that pass the filter is %d now, not %d", len(choices), b.Expect).WithFix("Look at them again.")
 		}
 		for i := range choices {
 			choices[i].Seconds = b.Seconds / len(choices)

@@ -128,7 +128,7 @@ func TestRules(t *testing.T) {
 		{event("review.assigned", "root", data{"name": "Q4", "count": 3, "why": "Ana is away", "running": true}), "", "", "bo", []string{"bo: Please review who has access: Q4"}},
 		{event("review.assigned", "root", data{"name": "Q4", "count": 3, "why": "", "running": false}), "", "", "bo", nil},
 		{event("review.reminded", "", data{"name": "Q4", "ends": noon, "reviewers": []string{"ana"}}), "", "", "", []string{"ana: Not reviewed yet: Q4"}},
-		{event("campaign.waiting", "", data{"name": "Q4", "why": "1 sources are not accurate enough", "owners": []string{"root"}}), "", "", "", []string{"root: The review Q4 cannot begin"}},
+		{event("campaign.waiting", "", data{"name": "Q4", "why": "A source is not accurate enough", "owners": []string{"root"}}), "", "", "", []string{"root: The review Q4 cannot begin"}},
 		{event("campaign.closing", "", data{"name": "Q4", "items": 9, "decided": 7, "unanswered": 2, "owners": []string{"root"}, "app_owners": []string{"olga", "root"}}), "", "", "",
 			[]string{"olga: Nobody answered 2 of 9 in the review Q4", "root: The decisions of the review Q4 ended"}},
 		{event("campaign.closing", "", data{"name": "Q4", "items": 9, "decided": 9, "unanswered": 0, "owners": []string{"root"}, "app_owners": []string{}}), "", "", "", []string{"root: The decisions of the review Q4 ended"}},

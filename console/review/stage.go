@@ -3,6 +3,7 @@ package review
 import (
 	"context"
 	"slices"
+	"strconv"
 	"time"
 
 	"baton"
@@ -30,7 +31,11 @@ func Prepare(tx *store.Tx, id console.ID, override string) (console.Campaign, er
 	move := store.CampaignMove{To: console.CampaignPreparing}
 	if len(problems) > 0 {
 		if override == "" {
-			return c, baton.Errorf(baton.Refused, "%d sources are not accurate enough: %s", len(problems), problems[0]).WithFix("Sync them, or say why the review may start without that.")
+			few := "a source is"
+			if n := len(problems); n > 1 {
+				few = strconv.Itoa(n) + " sources are"
+			}
+			return c, baton.Errorf(baton.Refused, "%s not accurate enough: %s", few, problems[0]).WithFix("Sync first, or say why the review may start without that.")
 		}
 		move.Staged = &console.Population{Override: &console.GateOverride{Person: tx.By().Actor.Person(), Why: override, At: now, Problems: problems}}
 		move.Data = map[string]any{"override": override, "problems": problems}

@@ -110,6 +110,9 @@ func (p campaignDetail) ClosedDecisions() bool {
 	return p.State == console.CampaignClosing || p.State == console.CampaignRemediating || p.State == console.CampaignVerifying || p.State == console.CampaignComplete
 }
 
+// MineOpen returns the number of the caller's items that are not submitted.
+func (p campaignDetail) MineOpen() int { return p.Mine.Total - p.Mine.Submitted }
+
 // Open returns the number of items that nobody decided.
 func (p campaignDetail) Open() int { return p.Progress.Total - p.Progress.Decided }
 

@@ -80,7 +80,7 @@ func TestReviewPages(t *testing.T) {
 
 	id := f.addCampaign()
 	page := "/campaigns/" + string(id)
-	f.as("auditor").get(page).wants(t, "the campaign for the auditor", 200, "Running", "0 of 3", "Download the evidence pack")
+	f.as("auditor").get(page).wants(t, "the campaign for the auditor", 200, "Running", "0 of 3", "All 3 items", "Download the evidence pack")
 	own := f.as("owner")
 	own.get("/").wants(t, "home", 200, "<h2>Reviews</h2>", "0 of 3", `class="badge">1`)
 	items := own.get("/reviews/" + string(id))
@@ -103,7 +103,7 @@ func TestReviewPages(t *testing.T) {
 	own.post("/reviews/"+string(id), items.decisions("keep")).wants(t, "another decision about what is submitted", 409, "Nothing was changed.", "is submitted, and stays")
 
 	camp = f.as("campaigns")
-	camp.get(page).wants(t, "the progress", 200, "2 of 3", "Time per item", "Burn-down", "1 items are not decided")
+	camp.get(page).wants(t, "the progress", 200, "2 of 3", "Time per item", "Burn-down", "1 item is not decided", "It is kept")
 	camp.post(page+"/close", nil).wants(t, "close", http.StatusSeeOther)
 	f.advance(id)
 	closed := camp.get(page)
@@ -119,6 +119,53 @@ func TestReviewPages(t *testing.T) {
 	}
 }
 
+// TestReviewOfOneItem shows that the pages of a review with one item speak of one.
+func TestReviewOfOneItem(t *testing.T) {
+	f := withPeople(t)
+	id := f.addCampaign(func(form url.Values) {
+		form.Set("admins", "yes")
+		form.Set("others", "role:super-administrator")
+		form.Set("name", "Administrators")
+	})
+	page, work := "/campaigns/"+string(id), "/reviews/"+string(id)
+	super := f.as("super")
+	super.get(page).wants(t, "the campaign", 200, ">Decide 1 item<", "The only item", "1 item is not decided. It is kept")
+	super.get(work+"/bulk?choice=remove").wants(t, "in bulk", 200, "Remove: 1 of 1 undecided item<")
+	super.get(work+"/bulk?choice=keep-until&until=2026-01-01").wants(t, "in bulk, blocked", 200, "0 of 1 undecided item<", "1 cannot be decided so, and stays undecided")
+	super.post(work, super.get(work).decisions("keep")).wants(t, "decide", http.StatusSeeOther)
+	super.get(work+"/submit").wants(t, "the summary", 200, "<h1>Submit 1 decision</h1>", ">Submit 1 decision</button>")
+	super.post(work+"/submit", nil).wants(t, "submit", http.StatusSeeOther)
+	super.get(page).wants(t, "the campaign, when all is submitted", 200, "All items are decided.", ">Your decisions<")
+}
+
+// TestOwnersLost shows that owning a review without the role is no right: whoever lost the role sees
+// what the other roles show, cannot change it, and the page says who can.
+func TestOwnersLost(t *testing.T) {
+	f := withPeople(t)
+	r := f.as("campaigns").post("/campaigns/new", url.Values{"name": {"Quarterly"}, "ask": {"app-owner"}, "outcome": {"one"}, "wins": {"remove"}, "unanswered": {"keep"}})
+	f.as("campaigns").get(r.location).without(t, "a draft of an owner", "No owner can run it.")
+	roles := func(roles ...console.ConsoleRole) {
+		f.update(func(tx *store.Tx) error { return tx.SetRoles(f.people["campaigns"], roles) })
+	}
+	roles()
+	for _, path := range []string{r.location, r.location + "/edit"} {
+		f.as("campaigns").get(path).wants(t, "an owner without any role", http.StatusNotFound)
+	}
+	roles(console.Auditor)
+	own := f.as("campaigns")
+	draft := own.get(r.location)
+	draft.wants(t, "an owner who became an auditor", 200, "No owner can run it.", "A Super Administrator can name another owner.")
+	draft.without(t, "what the owner cannot do", "/edit", "/prepare", "/cancel")
+	own.get(r.location+"/edit").wants(t, "the form", http.StatusForbidden, "This needs the role Super Administrator, or to own the review as a Campaign Administrator.")
+	super := f.as("super")
+	super.get(r.location).wants(t, "a super administrator", 200, "Name another owner.")
+	form := url.Values{"version": {super.get(r.location+"/edit").field(t, "version")}, "name": {"Quarterly"}, "ask": {"app-owner"}, "outcome": {"one"}, "wins": {"remove"}, "unanswered": {"keep"}, "owners": {"campaigns@example.com"}}
+	super.post(r.location+"/edit", form).wants(t, "the same owner again", http.StatusBadRequest, "Campaigns cannot own a review", "Its owners need the role")
+	form.Set("owners", "super@example.com")
+	super.post(r.location+"/edit", form).wants(t, "another owner", http.StatusSeeOther)
+	super.get(r.location).without(t, "with another owner", "No owner can run it.")
+}
+
 // TestReviewBulkPage makes one decision about all items of a filter, and lists those that cannot be
 // decided so.
 func TestReviewBulkPage(t *testing.T) {
@@ -130,7 +177,7 @@ func TestReviewBulkPage(t *testing.T) {
 	page := own.get(path + "/bulk?choice=keep&note=all+well")
 	page.wants(t, "keep", 200, "Keep: 3 of 3 undecided items")
 	form := url.Values{"choice": {"keep"}, "note": {"all well"}, "expect": {"4"}}
-	own.post(path+"/bulk", form).wants(t, "another number", 409, "3 items pass the filter now, not 4.")
+	own.post(path+"/bulk", form).wants(t, "another number", 409, "The number of items that pass the filter is 3 now, not 4.")
 	form.Set("expect", page.field(t, "expect"))
 	own.post(path+"/bulk", form).wants(t, "the decision", http.StatusSeeOther)
 	own.get(path+"?show=pending").wants(t, "the pending ones", 200, "3 Keep", "all well")

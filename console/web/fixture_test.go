@@ -350,6 +350,16 @@ func (a answer) wants(t testing.TB, what string, status int, texts ...string) {
 	}
 }
 
+// without fails if the page has one of the texts.
+func (a answer) without(t testing.TB, what string, texts ...string) {
+	t.Helper()
+	for _, text := range texts {
+		if strings.Contains(a.body, text) {
+			t.Errorf("%s: the page has %q", what, text)
+		}
+	}
+}
+
 // link returns the address of the first link with a text.
 func (a answer) link(t testing.TB, text string) string {
 	t.Helper()

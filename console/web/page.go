@@ -206,6 +206,7 @@ var functions = template.FuncMap{
 	"asset":        asset,
 	"text":         text,
 	"count":        count,
+	"counted":      counted,
 	"add64":        func(a, b int64) int64 { return a + b },
 	"eventsummary": eventSummary,
 	"add":          func(a, b int) int { return a + b },
@@ -299,6 +300,14 @@ func count(n any) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// counted returns a number with its regular noun: "1 item", "5,000 items".
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return count(n) + " " + noun
 }
 
 // when formats a time in UTC: "today 14:02", "4 Jan 2026 09:30".
