@@ -8,6 +8,7 @@ import (
 	"baton/console"
 	"baton/console/govern"
 	"baton/console/govern/governtest"
+	"baton/console/plan"
 	"baton/console/review"
 	"baton/console/store"
 )
@@ -42,6 +43,51 @@ func testAcceptance5(t *testing.T, w *world) {
 	w.advance(id)
 	if r := w.items(id)["ben Members"].Result; r != console.ItemCameBack {
 		t.Errorf("ben, later: %s", r)
+	}
+}
+
+// TestPlansWakeCampaigns shows that a campaign follows its plan at once: when the plan is complete, and
+// when access that it removed came back.
+func TestPlansWakeCampaigns(t *testing.T) { onBoth(t, testPlansWakeCampaigns) }
+
+func testPlansWakeCampaigns(t *testing.T, w *world) {
+	id := w.started()
+	due := func(what string) {
+		t.Helper()
+		w.View(func(tx *store.Tx) error {
+			when, ok, err := tx.DueAt(console.DueCampaign, string(id))
+			if !ok || when.After(w.Time) {
+				t.Errorf("%s: the campaign is looked at on %s, and it is %s", what, when, w.Time)
+			}
+			return err
+		})
+	}
+	// look does what the worker would do, and forgets when it would do so again.
+	look := func() {
+		t.Helper()
+		_, err := review.Advance(ctx, w.Store, func() time.Time { return w.Time }, id, func() error { return nil })
+		w.Check(err)
+		w.Update(func(tx *store.Tx) error { return tx.RemoveDue(console.DueCampaign, string(id)) })
+		w.Later(time.Second)
+	}
+	w.Check(w.decide("own", id, map[string]console.ReviewChoice{"ben Members": console.ChooseRemove}))
+	w.closed(id)
+	w.CarryOut()
+	look()
+	w.Tenant.Groups[1].Members = []string{"ana", "dan"}
+	w.ApplySync()
+	w.Check(plan.Advance(ctx, w.Store, func() time.Time { return w.Time }, w.campaign(id).Plan))
+	due("the plan is complete")
+	look()
+	if c := w.campaign(id); c.State != console.CampaignComplete {
+		t.Fatalf("the campaign is %s", c.State)
+	}
+	w.Tenant.Groups[1].Members = []string{"ana", "ben", "dan"}
+	w.ApplySync()
+	due("the access came back")
+	look()
+	if r := w.items(id)["ben Members"].Result; r != console.ItemCameBack {
+		t.Errorf("ben: %s", r)
 	}
 }
 

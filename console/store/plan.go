@@ -77,6 +77,14 @@ func (t *Tx) AddPlan(p console.RemovalPlan, rows []console.PlanRow) (console.Rem
 	return p, t.planEvent(p, "plan.added", map[string]any{"number": p.Number, "cause": p.Cause.Kind, "ref": p.Cause.Ref, "why": p.Why, "cap": p.Cap, "rows": p.Rows})
 }
 
+// wakeCampaign makes the worker look at the campaign that a plan follows from.
+func (t *Tx) wakeCampaign(cause console.PlanCause) error {
+	if cause.Kind != console.PlanCampaign {
+		return nil
+	}
+	return t.DueBy(console.DueCampaign, cause.Ref, t.by.At)
+}
+
 // planEvent appends an event of a plan. It belongs to the app of the plan if there is only one.
 func (t *Tx) planEvent(p console.RemovalPlan, kind string, data any) error {
 	apps, err := t.PlanApps(p.ID)
@@ -169,6 +177,9 @@ func (t *Tx) MovePlan(p console.RemovalPlan, to console.PlanState) (console.Remo
 		if err := t.DueBy(console.DuePlan, string(p.ID), t.by.At); err != nil {
 			return p, err
 		}
+	}
+	if err := t.wakeCampaign(p.Cause); err != nil {
+		return p, err
 	}
 	return p, t.planEvent(p, "plan."+string(to), data)
 }

@@ -186,8 +186,22 @@ func (t *Tx) planDue(plans string, of console.ID) error {
 	return err
 }
 
-// markCameBack notes in the rows of plans that the access that an operation removed came back.
+// markCameBack notes in the rows of plans that the access that an operation removed came back, and wakes
+// the campaigns that the plans follow from.
 func (t *Tx) markCameBack(o console.Operation) error {
-	_, err := t.e.Exec(`UPDATE plan_row SET came_back = $2 WHERE came_back IS NULL AND (operation = $1 OR request IN (SELECT id FROM request WHERE operation = $1))`, o.ID, t.by.At)
+	const of = "(operation = $1 OR request IN (SELECT id FROM request WHERE operation = $1))"
+	n, err := t.e.Exec("UPDATE plan_row SET came_back = $2 WHERE came_back IS NULL AND "+of, o.ID, t.by.At)
+	if err != nil || n == 0 {
+		return err
+	}
+	causes, err := list(t, func(r engine.Row) console.PlanCause {
+		return console.PlanCause{Kind: console.PlanCauseKind(r.Text(0)), Ref: r.Text(1)}
+	},
+		"SELECT cause, cause_ref FROM plan WHERE id IN (SELECT plan FROM plan_row WHERE "+of+")", o.ID)
+	for _, cause := range causes {
+		if err == nil {
+			err = t.wakeCampaign(cause)
+		}
+	}
 	return err
 }

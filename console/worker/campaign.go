@@ -11,6 +11,9 @@ import (
 // campaign does what is to be done about a review or a template: it makes, freezes, starts, reminds,
 // closes and follows it.
 func (w *Worker) campaign(ctx context.Context, d store.Due) error {
+	if err := w.Store.AwaitDue(ctx, d); err != nil {
+		return err
+	}
 	extend := func() error {
 		return w.Store.Update(ctx, w.by(), func(t *store.Tx) error { return t.ExtendDue(d, w.Lease) })
 	}
