@@ -406,7 +406,10 @@ func (d *demo) state(ctx context.Context, s *store.Store, name string) (state co
 			text = fmt.Sprintf("%s: %s. %s", name, state, sentence)
 			return nil
 		}
-		n := connection.Applied.Counts
+		n, err := tx.CountsAt(c.Stream, connection.Applied.Number)
+		if err != nil {
+			return err
+		}
 		text = fmt.Sprintf("%s: %s; %s, %s, %s, %s.", name, state, english.Count(len(syncs), "sync"), english.Count(int(n.Accounts), "account"),
 			english.Count(int(n.Entitlements), "entitlement"), english.Count(int(n.Facts), "grant"))
 		return nil

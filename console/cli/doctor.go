@@ -157,7 +157,11 @@ func (d *doctor) connector(t *store.Tx, c console.Connector) error {
 	case c.Hosting != console.ByFile && c.Interval > 0 && now.Sub(head.Began) > 3*c.Interval+10*time.Minute:
 		d.say("warning", name, fmt.Sprintf("its newest sync began %s ago, and it should sync every %s", now.Sub(head.Began).Round(time.Minute), c.Interval), "See whether the connector runs, and its log.")
 	default:
-		d.say("ok", name, fmt.Sprintf("%s as of %s", english.Count(int(head.Counts.Accounts), "account"), head.Began.UTC().Format(time.RFC3339)), "")
+		shown, err := t.CountsAt(c.Stream, head.Number)
+		if err != nil {
+			return err
+		}
+		d.say("ok", name, fmt.Sprintf("%s as of %s", english.Count(int(shown.Accounts), "account"), head.Began.UTC().Format(time.RFC3339)), "")
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ type AppSummary struct {
 	App        console.App
 	Owners     []console.Person
 	Connectors []console.Connector
-	Counts     console.Counts // of the heads of all connectors
+	Counts     console.Counts // of what all connectors show
 	Data       time.Time      // when the oldest of these syncs began; zero if there is none
 	ByHand     bool           // one of these files was uploaded by a person
 	// Unseen are sentences about data that the connectors cannot read.
@@ -74,11 +74,15 @@ func (c *Console) summarize(tx *store.Tx, a console.App) (s AppSummary, err erro
 		if head == nil {
 			continue
 		}
-		s.Counts.Resources += head.Counts.Resources
-		s.Counts.Accounts += head.Counts.Accounts
-		s.Counts.Entitlements += head.Counts.Entitlements
-		s.Counts.Facts += head.Counts.Facts
-		s.Counts.Dangling += head.Counts.Dangling
+		counts, err := tx.CountsAt(con.Stream, head.Number)
+		if err != nil {
+			return s, err
+		}
+		s.Counts.Resources += counts.Resources
+		s.Counts.Accounts += counts.Accounts
+		s.Counts.Entitlements += counts.Entitlements
+		s.Counts.Facts += counts.Facts
+		s.Counts.Dangling += counts.Dangling
 		if s.Data.IsZero() || head.Began.Before(s.Data) {
 			s.Data = head.Began
 		}

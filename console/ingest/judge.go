@@ -43,7 +43,11 @@ func (in *Ingester) judge(ctx context.Context, d *delta) ([]console.Hold, error)
 			v.Before, v.After = maps.Clone(v.Before), maps.Clone(v.After)
 			v.After["grants"] = d.counts.Facts
 			if head != nil {
-				v.Before["grants"] = head.Counts.Facts
+				shown, err := t.CountsAt(head.Stream, head.Number)
+				if err != nil {
+					return err
+				}
+				v.Before["grants"] = shown.Facts
 				if v.Removed, err = t.PendingRemovals(c.ID); err != nil {
 					return err
 				}

@@ -128,6 +128,7 @@ func connectorMetrics(t *store.Tx, f telemetry.Figures) error {
 	type row struct {
 		labels string
 		head   *console.Sync
+		facts  int64
 		held   bool
 		paused bool
 	}
@@ -146,7 +147,13 @@ func connectorMetrics(t *store.Tx, f telemetry.Figures) error {
 		if err != nil {
 			return err
 		}
-		rows = append(rows, row{telemetry.Label("connector", c.Name), head, heldSync != nil, c.Paused})
+		var shown console.Counts
+		if head != nil {
+			if shown, err = t.CountsAt(c.Stream, head.Number); err != nil {
+				return err
+			}
+		}
+		rows = append(rows, row{telemetry.Label("connector", c.Name), head, shown.Facts, heldSync != nil, c.Paused})
 		states[stateWord(told.State)]++
 		held += number(heldSync != nil)
 	}
@@ -164,13 +171,9 @@ func connectorMetrics(t *store.Tx, f telemetry.Figures) error {
 		}
 		f.Value("connector_last_sync_time_seconds", r.labels, began)
 	}
-	f.Metric("connector_facts", "gauge", "Facts that the newest applied sync of a connector shows.")
+	f.Metric("connector_facts", "gauge", "Facts that the applied syncs of a connector show.")
 	for _, r := range rows {
-		facts := int64(0)
-		if r.head != nil {
-			facts = r.head.Counts.Facts
-		}
-		f.Value("connector_facts", r.labels, facts)
+		f.Value("connector_facts", r.labels, r.facts)
 	}
 	f.Metric("connector_held", "gauge", "Whether a sync of a connector is held.")
 	for _, r := range rows {

@@ -198,7 +198,7 @@ func (t *Tx) ConnectorsAt(app console.ID, when time.Time) ([]console.Connector, 
 	return all, err
 }
 
-// RemoveConnector removes a connector whose newest sync shows no accounts and no grants, or that has
+// RemoveConnector removes a connector whose syncs show no accounts and no grants, or that has
 // no sync. Its history stays, and its name is free. Its settings and secrets are removed.
 func (t *Tx) RemoveConnector(id console.ID) error {
 	c, err := t.lockConnector(id)
@@ -222,12 +222,12 @@ func (t *Tx) RemoveConnector(id console.ID) error {
 	case waiting != nil:
 		return baton.Errorf(baton.Refused, "a sync of the connector is held").WithFix("Apply or discard it first.")
 	}
-	shown, err := t.HeadSync(c.Stream)
+	shown, err := t.CountsAt(c.Stream, h.head)
 	if err != nil {
 		return err
 	}
-	if shown != nil && shown.Counts.Accounts+shown.Counts.Facts > 0 {
-		return baton.Errorf(baton.Refused, "its newest sync shows %d accounts and %d grants, which nobody would see any more", shown.Counts.Accounts, shown.Counts.Facts).
+	if shown.Accounts+shown.Facts > 0 {
+		return baton.Errorf(baton.Refused, "its syncs show %d accounts and %d grants, which nobody would see any more", shown.Accounts, shown.Facts).
 			WithFix("Remove that access first, or pause the connector: it keeps what it has shown.")
 	}
 	name := removedName(c.Name, id)

@@ -99,15 +99,10 @@ func (t *Tx) SeatUse(app console.ID) (u console.SeatUse, err error) {
 	return u, err
 }
 
-// enabledAccounts counts the enabled accounts of a stream. Targeted syncs change no accounts, so the
-// counts of the newest full sync hold.
+// enabledAccounts counts the enabled accounts of a stream.
 func (t *Tx) enabledAccounts(s StreamAt) (int, error) {
-	counts, err := find(t, func(r engine.Row) (c console.Counts) {
-		decode(r.Bytes(0), &c)
-		return c
-	}, "SELECT counts FROM sync WHERE stream = $1 AND number <= $2 AND state = 'applied' AND kind IN ($3, $4, $5) ORDER BY number DESC LIMIT 1",
-		s.Stream, s.Sync, console.SyncFull, console.SyncUpload, console.SyncImport)
-	if err != nil || counts == nil {
+	counts, err := t.CountsAt(s.Stream, s.Sync)
+	if err != nil {
 		return 0, err
 	}
 	disabled, err := get(t, func(r engine.Row) int { return int(r.Int(0)) }, "disabled accounts",

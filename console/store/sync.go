@@ -174,6 +174,31 @@ func (t *Tx) HeadSync(stream console.Stream) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE number = (SELECT head FROM head WHERE stream = $1)", stream)
 }
 
+// CountsAt returns how many rows a stream shows with a sync and those before it; none for number 0. A
+// targeted sync has counted its own rows only and changes nothing but facts, so these are the counts of
+// the newest other sync, with the facts that targeted ones have opened and closed since.
+func (t *Tx) CountsAt(stream console.Stream, number console.SyncNumber) (shown console.Counts, err error) {
+	type row struct {
+		kind   console.SyncKind
+		counts console.Counts
+	}
+	rows, err := list(t, func(r engine.Row) (s row) {
+		s.kind = console.SyncKind(r.Text(0))
+		decode(r.Bytes(1), &s.counts)
+		return s
+	}, `SELECT kind, counts FROM sync WHERE stream = $1 AND state = 'applied' AND number <= $2
+		AND number >= (SELECT COALESCE(max(number), 0) FROM sync WHERE stream = $1 AND state = 'applied' AND number <= $2 AND kind <> $3) ORDER BY number`,
+		stream, number, console.SyncTargeted)
+	for _, s := range rows {
+		if s.kind != console.SyncTargeted {
+			shown = s.counts
+			continue
+		}
+		shown.Facts += s.counts.Opened - s.counts.Closed
+	}
+	return shown, err
+}
+
 // AppliedBefore returns the last applied sync of a stream before a number; nil if there is none.
 func (t *Tx) AppliedBefore(stream console.Stream, number console.SyncNumber) (*console.Sync, error) {
 	return find(t, scanSync, "SELECT "+syncColumns+" FROM sync WHERE stream = $1 AND state = 'applied' AND number < $2 ORDER BY number DESC LIMIT 1", stream, number)

@@ -97,6 +97,7 @@ func Run(t *testing.T, fresh func(t testing.TB) Database) {
 		{"EntitlementFilter", testEntitlementFilter},
 		{"FactHistory", testFactHistory},
 		{"SyncOrder", testSyncOrder},
+		{"SyncCounts", testSyncCounts},
 		{"SyncAbandoned", testSyncAbandoned},
 		{"SyncTakenOver", testSyncTakenOver},
 		{"SyncHeld", testSyncHeld},
