@@ -48,6 +48,12 @@ var reviewResults = []console.ReviewResult{console.ItemNotEffective, console.Ite
 
 func reviewResultChip(r console.ReviewResult) chip { return reviewResultChips[r] }
 
+// stillHeld are the results of access that was to be removed and is still held.
+var stillHeld = []console.ReviewResult{console.ItemNotEffective, console.ItemCameBack, console.ItemFailed, console.ItemBlocked}
+
+// heldOnPage is how many of them the page of a campaign lists.
+const heldOnPage = 10
+
 type campaignsList struct {
 	govern.CampaignsPage
 	Templates bool
@@ -89,6 +95,8 @@ type campaignDetail struct {
 	Days        []burnDay
 	Choices     []choiceCount
 	Listed      []resultCount
+	Held        []itemRow // the first that were to be removed and are still held
+	AllHeld     int
 	Submissions []govern.SubmissionView
 	MorePath    string // of further submissions
 	Problem     *problem
@@ -172,6 +180,16 @@ func (c *call) showCampaign(wrong error) error {
 		if n := v.Results[r]; n > 0 {
 			p.Listed = append(p.Listed, resultCount{r, n})
 		}
+	}
+	for _, r := range stillHeld {
+		p.AllHeld += v.Results[r]
+	}
+	if p.AllHeld > 0 {
+		page, err := c.console().CampaignItems(c.ctx(), c.caller, v.ID, store.ItemFilter{Results: stillHeld}, 0, heldOnPage)
+		if err != nil {
+			return err
+		}
+		p.Held = itemRows(page, c.caller.Person.Canonical())
 	}
 	var after console.ReviewSubmission
 	if err := c.placeOf("submissions", &after); err != nil {
