@@ -216,6 +216,7 @@ type ReviewAssignment struct {
 	Campaign ID
 	Item     int
 	Reviewer ID
+	For      ID     // the person for whom the reviewer decides as a delegate; "" without delegation
 	Why      string // "owner of the application": why the person was asked
 	By       Actor  // who asked the person, after the campaign started
 	At       time.Time

@@ -13,10 +13,13 @@ type Reviewers struct {
 	Ask, Fallback []Approver
 	// People returns the active people behind an approver, for an item.
 	People func(Approver) ([]ID, error)
+	// Delegate returns who decides for a person now; "" for nobody.
+	Delegate func(ID) (ID, error)
 }
 
 // Of returns who is asked about an item, with why, and why others are not. Nobody reviews their own
-// access: whoever would is left out, and the alternatives are tried. The last resort are Super
+// access: whoever would is left out, and the alternatives are tried. The delegate of a person is asked
+// instead of the person, unless the delegate may not review the item. The last resort are Super
 // Administrators, then Security Officers.
 func (r Reviewers) Of(s ReviewSubject) (asked []Asked, excluded []Excluded, err error) {
 	steps := [][]Approver{r.Ask}
@@ -30,12 +33,22 @@ func (r Reviewers) Of(s ReviewSubject) (asked []Asked, excluded []Excluded, err 
 				return nil, nil, err
 			}
 			for _, p := range people {
-				why := s.Excludes(p)
-				switch {
-				case why != "" && !slices.ContainsFunc(excluded, func(e Excluded) bool { return e.Person == p }):
-					excluded = append(excluded, Excluded{p, why})
-				case why == "" && !slices.ContainsFunc(asked, func(e Asked) bool { return e.Person == p }):
-					asked = append(asked, Asked{Person: p, Why: a.ReviewerLabel()})
+				if why := s.Excludes(p); why != "" {
+					if !slices.ContainsFunc(excluded, func(e Excluded) bool { return e.Person == p }) {
+						excluded = append(excluded, Excluded{p, why})
+					}
+					continue
+				}
+				next := Asked{Person: p, Why: a.ReviewerLabel()}
+				d, err := r.Delegate(p)
+				if err != nil {
+					return nil, nil, err
+				}
+				if d != "" && s.Excludes(d) == "" {
+					next = Asked{Person: d, For: p, Why: a.ReviewerLabel() + ", as a delegate"}
+				}
+				if !slices.ContainsFunc(asked, func(e Asked) bool { return e.Person == next.Person }) {
+					asked = append(asked, next)
 				}
 			}
 		}

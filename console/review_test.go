@@ -128,15 +128,18 @@ func TestReviewersOf(t *testing.T) {
 				return []ID{a.Person}, nil
 			}
 			return people[a.Kind], nil
-		}}
+		},
+		Delegate: func(p ID) (ID, error) { return map[ID]ID{"owner2": "deputy", "root": "officer"}[p], nil }}
 	for _, tt := range []struct {
 		subject ReviewSubject
 		want    string
 	}{
-		{ReviewSubject{Person: "ana"}, "manager owner1 owner2"},
-		{ReviewSubject{Person: "owner1"}, "manager owner2"},
+		{ReviewSubject{Person: "ana"}, "manager owner1 deputy"},
+		{ReviewSubject{Person: "owner1"}, "manager deputy"},
 		{ReviewSubject{Person: "ana", Barred: map[ID]string{"manager": "was the owner", "owner1": "was the owner", "owner2": "was the owner"}}, "other"},
-		{ReviewSubject{Person: "other", Barred: map[ID]string{"manager": "x", "owner1": "x", "owner2": "x"}}, "root"},
+		{ReviewSubject{Person: "other", Barred: map[ID]string{"manager": "x", "owner1": "x", "owner2": "x"}}, "officer"},
+		{ReviewSubject{Person: "deputy"}, "manager owner1 owner2"},
+		{ReviewSubject{Person: "ana", Barred: map[ID]string{"owner1": "x", "owner2": "x"}}, "manager"},
 		{ReviewSubject{Person: "root", Barred: map[ID]string{"manager": "x", "owner1": "x", "owner2": "x", "other": "x"}}, "officer"},
 		{ReviewSubject{Person: "officer", Barred: map[ID]string{"manager": "x", "owner1": "x", "owner2": "x", "other": "x", "root": "x"}}, ""},
 	} {

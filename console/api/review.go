@@ -94,6 +94,7 @@ type reviewItem struct {
 type reviewAssignment struct {
 	UserID      string `json:"userId"`
 	UserName    string `json:"userName"`
+	ForUserID   string `json:"forUserId"` // of the person for whom a delegate decides
 	Reason      string `json:"reason"`
 	AskedAt     stamp  `json:"askedAt"`
 	EndedAt     stamp  `json:"endedAt"`
@@ -117,7 +118,7 @@ func itemOf(v govern.ItemView, names govern.Names) reviewItem {
 		m.Outcome, m.OutcomeUntil = string(v.Outcome.Choice), stamp(v.Outcome.Until)
 	}
 	for _, a := range v.Assignments {
-		x := reviewAssignment{UserID: string(a.Reviewer), UserName: names.Of(a.Reviewer), Reason: a.Why, AskedAt: stamp(a.At), EndedAt: stamp(a.Ended), EndedReason: a.EndedWhy}
+		x := reviewAssignment{UserID: string(a.Reviewer), UserName: names.Of(a.Reviewer), ForUserID: string(a.For), Reason: a.Why, AskedAt: stamp(a.At), EndedAt: stamp(a.Ended), EndedReason: a.EndedWhy}
 		if d := a.Decision; d != nil {
 			x.Choice, x.Until, x.Note, x.DecidedAt, x.SubmittedAt, x.Seconds, x.Batch = string(d.Choice), stamp(d.Until), d.Note, stamp(d.At), stamp(d.Submitted), d.Seconds, d.Batch
 		}

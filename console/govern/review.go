@@ -141,7 +141,7 @@ func (c *Console) itemViews(tx *store.Tx, p *ItemsPage, items []console.ReviewIt
 			a.Decision = &d
 		}
 		of[a.Item] = append(of[a.Item], a)
-		if err := p.Names.add(tx, a.Reviewer, a.By.Person()); err != nil {
+		if err := p.Names.add(tx, a.Reviewer, a.For, a.By.Person()); err != nil {
 			return err
 		}
 	}

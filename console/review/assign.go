@@ -39,7 +39,7 @@ func Reassign(tx *store.Tx, c console.Campaign, items []int, from, to console.ID
 	}
 	for _, n := range items {
 		i, there := have[n]
-		switch err := subjects.Self(i, p.ID); {
+		switch err := subjects.Self(i, p.ID, ""); {
 		case !there:
 			blocked = append(blocked, Blocked{n, baton.Errorf(baton.NotFound, "no item %d", n)})
 		case err != nil:
@@ -63,7 +63,7 @@ func Reassign(tx *store.Tx, c console.Campaign, items []int, from, to console.ID
 			}
 		}
 	}
-	if err := tx.Assign(c.ID, items, p.ID, why); err != nil || from == "" {
+	if err := tx.Assign(c.ID, items, console.Asked{Person: p.ID, Why: why}); err != nil || from == "" {
 		return nil, err
 	}
 	return nil, tx.Unassign(c.ID, items, from, why)
@@ -81,7 +81,7 @@ func Escalate(tx *store.Tx, c console.Campaign, items []int, from console.ID, wh
 	}
 	above := c.CampaignSettings
 	above.Reviewers, above.Fallback = c.Fallback, nil
-	a := newAssigner(&people{tx: tx}, above)
+	a := newAssigner(&people{tx: tx}, above, tx.By().At)
 	groups := map[console.ID][]int{}
 	for _, n := range items {
 		i, there := have[n]

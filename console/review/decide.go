@@ -61,13 +61,14 @@ func Check(tx *store.Tx, c console.Campaign, reviewer console.ID, choices []Choi
 	for _, x := range choices {
 		item, there := items[x.Item]
 		var why error
-		switch assignment, asked := mine[x.Item]; {
+		assignment, asked := mine[x.Item]
+		switch {
 		case !there:
 			why = baton.Errorf(baton.NotFound, "no item %d", x.Item)
 		case seen[x.Item]:
 			why = baton.Errorf(baton.Invalid, "item %d is there twice", x.Item)
-		case subjects.Self(item, reviewer) != nil:
-			why = subjects.Self(item, reviewer)
+		case subjects.Self(item, reviewer, assignment.For) != nil:
+			why = subjects.Self(item, reviewer, assignment.For)
 		case !asked || !assignment.Ended.IsZero():
 			why = baton.Errorf(baton.Refused, "you are not asked about item %d", x.Item).WithFix("Reload the list.")
 		case assignment.Decision != nil && !assignment.Decision.Submitted.IsZero():
@@ -86,8 +87,8 @@ func Check(tx *store.Tx, c console.Campaign, reviewer console.ID, choices []Choi
 			blocked = append(blocked, Blocked{x.Item, why})
 			continue
 		}
-		d := console.ReviewDecision{Campaign: c.ID, Item: x.Item, Reviewer: reviewer, Choice: x.Choice, Until: x.Until, Note: x.Note, At: now, Hash: item.Hash, Sync: item.Sync,
-			Seconds: min(max(x.Seconds, 0), maxSeconds), Batch: cmp.Or(batch, 1), Eligible: mine[x.Item].Why}
+		d := console.ReviewDecision{Campaign: c.ID, Item: x.Item, Reviewer: reviewer, For: assignment.For, Choice: x.Choice, Until: x.Until, Note: x.Note, At: now, Hash: item.Hash, Sync: item.Sync,
+			Seconds: min(max(x.Seconds, 0), maxSeconds), Batch: cmp.Or(batch, 1), Eligible: assignment.Why}
 		if c.NoMeter {
 			d.Seconds = 0
 		}
@@ -125,19 +126,20 @@ func Subjects(tx *store.Tx, items map[int]console.ReviewItem, reviewer console.I
 
 func (s Subjective) canonical(id console.ID) console.ID { return cmp.Or(s.merged[id], id) }
 
-// Self returns a refusal if the reviewer would decide about the own access.
-func (s Subjective) Self(i console.ReviewItem, reviewer console.ID) error {
+// Self returns a refusal if the reviewer would decide about the own access, or about that of the person
+// for whom the reviewer decides as a delegate, "" without delegation.
+func (s Subjective) Self(i console.ReviewItem, reviewer, onBehalfOf console.ID) error {
 	subject := console.ReviewSubject{Person: i.Person}
 	if i.Kind == console.ReviewAccess && s.recent[i.Account] {
 		subject.Barred = map[console.ID]string{s.canonical(reviewer): barredFormer}
 	}
-	if err := subject.CheckReviewer(reviewer, "", s.canonical); err != nil {
+	if err := subject.CheckReviewer(reviewer, onBehalfOf, s.canonical); err != nil {
 		return err
 	}
 	if i.Kind != console.ReviewAccess {
 		return nil
 	}
-	return console.ReviewSubject{Person: s.owners[i.Account]}.CheckReviewer(reviewer, "", s.canonical)
+	return console.ReviewSubject{Person: s.owners[i.Account]}.CheckReviewer(reviewer, onBehalfOf, s.canonical)
 }
 
 // Decide stores decisions, pending until they are submitted. If some are blocked, it stores none,
@@ -182,7 +184,7 @@ func Submit(tx *store.Tx, c console.Campaign, reviewer console.ID) (console.Revi
 		return console.ReviewSubmission{}, err
 	}
 	for _, d := range pending {
-		if err := subjects.Self(items[d.Item], reviewer); err != nil {
+		if err := subjects.Self(items[d.Item], reviewer, d.For); err != nil {
 			return console.ReviewSubmission{}, err
 		}
 	}

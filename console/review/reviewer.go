@@ -98,10 +98,13 @@ func barred(former []console.ID) map[console.ID]string {
 type assigner struct {
 	people   *people
 	settings console.CampaignSettings
+	now      time.Time
 	groups   map[console.Approver][]console.ID
 	owners   map[ownerKey][]console.ID
 	known    map[assignKey][]console.Asked
 	apps     map[console.ID]*console.App
+	// delegates holds who decides for whom at the moment; "" for nobody.
+	delegates map[console.ID]console.ID
 }
 
 type ownerKey struct {
@@ -115,8 +118,8 @@ type assignKey struct {
 	former      string
 }
 
-func newAssigner(p *people, settings console.CampaignSettings) *assigner {
-	return &assigner{people: p, settings: settings, groups: map[console.Approver][]console.ID{}, owners: map[ownerKey][]console.ID{}, known: map[assignKey][]console.Asked{}, apps: map[console.ID]*console.App{}}
+func newAssigner(p *people, settings console.CampaignSettings, now time.Time) *assigner {
+	return &assigner{people: p, settings: settings, now: now, groups: map[console.Approver][]console.ID{}, owners: map[ownerKey][]console.ID{}, known: map[assignKey][]console.Asked{}, apps: map[console.ID]*console.App{}, delegates: map[console.ID]console.ID{}}
 }
 
 // of returns who is asked about an item.
@@ -142,7 +145,7 @@ func (a *assigner) of(app *console.App, person *console.Person, e console.Entitl
 }
 
 func (a *assigner) reviewers(app *console.App, person *console.Person, e console.EntitlementKey) console.Reviewers {
-	return console.Reviewers{Ask: a.settings.Reviewers, Fallback: a.settings.Fallback, People: func(x console.Approver) ([]console.ID, error) {
+	return console.Reviewers{Ask: a.settings.Reviewers, Fallback: a.settings.Fallback, Delegate: a.delegate, People: func(x console.Approver) ([]console.ID, error) {
 		switch {
 		case x.Kind == console.ApproverManager && person != nil:
 			return a.people.active([]console.ID{person.Manager})
@@ -153,6 +156,28 @@ func (a *assigner) reviewers(app *console.App, person *console.Person, e console
 		}
 		return a.group(x)
 	}}
+}
+
+// delegate returns the active person who decides for another one now.
+func (a *assigner) delegate(p console.ID) (console.ID, error) {
+	if d, known := a.delegates[p]; known {
+		return d, nil
+	}
+	delegation, err := a.people.tx.Delegation(p)
+	if err != nil {
+		return "", err
+	}
+	var active []console.ID
+	if delegation.Active(a.now) {
+		if active, err = a.people.active([]console.ID{delegation.Delegate}); err != nil {
+			return "", err
+		}
+	}
+	a.delegates[p] = ""
+	if len(active) > 0 && active[0] != p {
+		a.delegates[p] = active[0]
+	}
+	return a.delegates[p], nil
 }
 
 func (a *assigner) entitlementOwners(app console.ID, e console.EntitlementKey) ([]console.ID, error) {

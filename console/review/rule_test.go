@@ -283,3 +283,66 @@ func TestRuleR13(t *testing.T) {
 		t.Errorf("nobody answered: %s", r)
 	}
 }
+
+// TestReviewDelegate asks the delegate of a reviewer from the time of the delegation until its end, except
+// about the delegate's own access. A decision that is pending stays with whoever made it.
+func TestReviewDelegate(t *testing.T) { onBoth(t, testReviewDelegate) }
+
+func testReviewDelegate(t *testing.T, w *world) {
+	id := w.started()
+	names := map[console.ID]string{}
+	for name, c := range w.Callers {
+		names[c.Person.ID] = name
+	}
+	asked := func() map[string]string {
+		t.Helper()
+		w.advance(id)
+		all := map[string]string{}
+		for name, i := range w.items(id) {
+			for _, a := range i.Assignments {
+				if a.Ended.IsZero() {
+					all[name] += names[a.Reviewer] + " " + names[a.For] + ";"
+				}
+			}
+		}
+		return all
+	}
+	before := asked()
+	if before["ana Members"] != "own ;" || before["dan Members"] != "own ;" {
+		t.Fatalf("before: %v", before)
+	}
+	items := w.items(id)
+	_, err := w.DecideReview(ctx, w.Callers["own"], id, []review.Choice{{Item: items["ben Members"].Number, Choice: console.ChooseKeep}}, 0, false)
+	w.Check(err)
+	w.Check(w.SetDelegation(ctx, w.Callers["own"], "dan@example.com", console.Delegation{From: w.Time, Until: w.Time.Add(48 * time.Hour)}))
+	w.View(func(tx *store.Tx) error {
+		if due, there, err := tx.DueAt(console.DueCampaign, string(id)); err != nil || !there || due.After(w.Time) {
+			t.Errorf("reviewers are looked at %s (%v, %v), want at once", due, there, err)
+		}
+		return nil
+	})
+	w.Later(time.Minute)
+	during := asked()
+	for name, want := range map[string]string{"ana Members": "dan own;", "ben Members": "own ;", "dan Members": "own ;", "own Admins": before["own Admins"]} {
+		if during[name] != want {
+			t.Errorf("%s: %q is asked during the delegation, want %q", name, during[name], want)
+		}
+	}
+	_, err = w.DecideReview(ctx, w.Callers["own"], id, []review.Choice{{Item: items["ana Members"].Number, Choice: console.ChooseKeep}}, 0, false)
+	if baton.KindOf(err) != baton.Refused {
+		t.Errorf("whoever delegated decides: %v", err)
+	}
+	w.Check(w.decide("dan", id, map[string]console.ReviewChoice{"ana Members": console.ChooseKeep}))
+	for _, a := range w.items(id)["ana Members"].Assignments {
+		if a.Decision != nil && (a.Decision.For != w.ID("own") || !strings.Contains(a.Decision.Eligible, "delegate")) {
+			t.Errorf("the decision of the delegate: %+v", a.Decision)
+		}
+	}
+	w.Later(48 * time.Hour)
+	after := asked()
+	for name, who := range after {
+		if strings.Contains(who, "dan") && name != "ana Members" && before[name] != who {
+			t.Errorf("%s: %q is asked after the delegation", name, who)
+		}
+	}
+}

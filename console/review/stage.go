@@ -127,7 +127,7 @@ func failed(ctx context.Context, s *store.Store, by console.By, id console.ID, e
 
 // assign finds the reviewers of all items.
 func (p *population) assign() error {
-	a := newAssigner(&p.people, p.settings)
+	a := newAssigner(&p.people, p.settings, p.now)
 	for _, i := range p.items {
 		asked, err := a.of(i.app, i.person, i.Entitlement, i.former)
 		if err != nil {

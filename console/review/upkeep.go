@@ -17,7 +17,7 @@ func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps
 const upkeepPage = 500
 
 // Replace replaces reviewers who left, or who are not whom the campaign asks any more, for items that
-// they have not submitted. It looks at a page of the items of one reviewer, and returns the last
+// they have not submitted; also those whose delegate decides now, and delegates whose time is over. It looks at a page of the items of one reviewer, and returns the last
 // number; 0 at the end. Whoever was asked by a person stays while active.
 func Replace(tx *store.Tx, c console.Campaign, reviewer console.ID, after int) (last int, err error) {
 	numbers, err := tx.OpenItems(c.ID, reviewer, after, upkeepPage)
@@ -37,10 +37,10 @@ func Replace(tx *store.Tx, c console.Campaign, reviewer console.ID, after int) (
 	if err != nil {
 		return 0, err
 	}
-	a := newAssigner(&people{tx: tx}, c.CampaignSettings)
-	groups := map[console.ID][]int{}
-	whys := map[console.ID]string{}
+	a := newAssigner(&people{tx: tx}, c.CampaignSettings, tx.By().At)
+	groups := map[console.Asked][]int{}
 	var gone []int
+	delegated := false
 	for _, n := range numbers {
 		if !left && mine[n].By.Person() != "" {
 			continue
@@ -52,20 +52,28 @@ func Replace(tx *store.Tx, c console.Campaign, reviewer console.ID, after int) (
 		if !left && slices.ContainsFunc(asked, func(x console.Asked) bool { return x.Person == reviewer }) {
 			continue
 		}
+		delegation := mine[n].For != "" || slices.ContainsFunc(asked, func(x console.Asked) bool { return x.For == reviewer })
+		if !left && delegation && mine[n].Decision != nil {
+			continue // pending: whoever made it submits it
+		}
 		gone = append(gone, n)
 		for _, x := range asked {
-			groups[x.Person], whys[x.Person] = append(groups[x.Person], n), x.Why
+			groups[x] = append(groups[x], n)
+			delegated = delegated || x.For == reviewer
 		}
 	}
-	for _, to := range sortedKeys(groups) {
-		if err := tx.Assign(c.ID, groups[to], to, whys[to]); err != nil {
-			return 0, err
-		}
+	if err := assignGroups(tx, c.ID, groups); err != nil {
+		return 0, err
 	}
 	if len(gone) > 0 {
 		why := "not asked any more: " + p.Name + " has another position"
-		if left {
+		switch {
+		case left:
 			why = p.Name + " left"
+		case delegated:
+			why = "not asked any more: a delegate decides for " + p.Name
+		case mine[gone[0]].For != "":
+			why = "not asked any more: " + p.Name + " is no delegate any more"
 		}
 		if err := tx.Unassign(c.ID, gone, reviewer, why); err != nil {
 			return 0, err
@@ -75,6 +83,18 @@ func Replace(tx *store.Tx, c console.Campaign, reviewer console.ID, after int) (
 		last = 0
 	}
 	return last, nil
+}
+
+// assignGroups asks people about items, in a fixed order.
+func assignGroups(tx *store.Tx, campaign console.ID, groups map[console.Asked][]int) error {
+	for _, to := range slices.SortedFunc(maps.Keys(groups), func(a, b console.Asked) int {
+		return cmp.Or(cmp.Compare(a.Person, b.Person), cmp.Compare(a.For, b.For), cmp.Compare(a.Why, b.Why))
+	}) {
+		if err := tx.Assign(campaign, groups[to], to); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Remind appends the event that reminds the reviewers with open items, and nobody else.
@@ -152,7 +172,7 @@ func undecidedBy(tx *store.Tx, c console.Campaign, numbers []int, reviewer conso
 			return nil, err
 		}
 		for _, number := range part {
-			if _, asked := mine[number]; !asked && subjects.Self(items[number], reviewer) == nil && len(chosen) < n {
+			if _, asked := mine[number]; !asked && subjects.Self(items[number], reviewer, "") == nil && len(chosen) < n {
 				chosen = append(chosen, number)
 			}
 		}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"errors"
+
 	"cmp"
 	"slices"
 	"time"
@@ -238,6 +240,10 @@ func (t *Tx) LastAmendment(kind console.AmendmentKind, object string) (*console.
 // SetDelegation sets who decides for a person during a period; an empty delegate ends the
 // delegation.
 func (t *Tx) SetDelegation(d console.Delegation) error {
+	before, err := t.Delegation(d.Person)
+	if err != nil {
+		return err
+	}
 	if _, err := t.e.Exec("DELETE FROM delegation WHERE person = $1", d.Person); err != nil {
 		return err
 	}
@@ -252,7 +258,7 @@ func (t *Tx) SetDelegation(d console.Delegation) error {
 			return err
 		}
 	}
-	if err := t.Recheck(); err != nil {
+	if err := errors.Join(t.Recheck(), t.reviewersChange(d.Person, before.Delegate)); err != nil {
 		return err
 	}
 	return t.event(console.Event{Kind: "delegation.changed", Person: d.Person, Object: string(d.Person)},

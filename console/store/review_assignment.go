@@ -1,6 +1,8 @@
 package store
 
 import (
+	"errors"
+
 	"baton"
 	"baton/console"
 	"baton/console/store/internal/engine"
@@ -22,10 +24,10 @@ type assignment struct {
 }
 
 func scanAssignment(r engine.Row) assignment {
-	a := assignment{console.ReviewAssignment{Campaign: console.ID(r.Text(0)), Item: int(r.Int(1)), Reviewer: console.ID(r.Text(2)), Why: r.Text(4), By: decodeActor(r.Bytes(5)), At: at(r, 6),
+	a := assignment{console.ReviewAssignment{Campaign: console.ID(r.Text(0)), Item: int(r.Int(1)), Reviewer: console.ID(r.Text(2)), For: console.ID(r.Text(9)), Why: r.Text(4), By: decodeActor(r.Bytes(5)), At: at(r, 6),
 		Ended: at(r, 7), EndedWhy: str(r, 8)}, int(r.Int(3)), int(r.Int(21))}
 	if choice := r.Text(10); choice != "" {
-		a.Decision = &console.ReviewDecision{Campaign: a.Campaign, Item: a.Item, Reviewer: a.Reviewer, For: console.ID(r.Text(9)), Choice: console.ReviewChoice(choice), Until: at(r, 11), Note: str(r, 12),
+		a.Decision = &console.ReviewDecision{Campaign: a.Campaign, Item: a.Item, Reviewer: a.Reviewer, For: a.For, Choice: console.ReviewChoice(choice), Until: at(r, 11), Note: str(r, 12),
 			At: at(r, 13), Hash: hashOf(r.Bytes(14)), Sync: console.SyncNumber(r.Int(15)), Seconds: int(r.Int(16)), Batch: int(r.Int(17)), Eligible: r.Text(18), Submitted: at(r, 19), Submission: console.ID(r.Text(20))}
 	}
 	return a
@@ -108,7 +110,7 @@ func (t *Tx) ReviewerItems(campaign console.ID, f ReviewerFilter, after Assignme
 
 // Assign asks a person about items, in addition to those who are asked. Items about which the person
 // is asked already, or has decided, stay. The caller has checked that the person may review them.
-func (t *Tx) Assign(campaign console.ID, items []int, reviewer console.ID, why string) error {
+func (t *Tx) Assign(campaign console.ID, items []int, asked console.Asked) error {
 	c, err := t.HoldCampaign(campaign)
 	if err != nil {
 		return err
@@ -124,7 +126,7 @@ func (t *Tx) Assign(campaign console.ID, items []int, reviewer console.ID, why s
 	places, have := map[int]int{}, map[int]int{}
 	for _, a := range before {
 		places[a.Item] = a.place
-		if a.Reviewer == reviewer {
+		if a.Reviewer == asked.Person {
 			have[a.Item] = a.state + 1
 		}
 	}
@@ -135,11 +137,11 @@ func (t *Tx) Assign(campaign console.ID, items []int, reviewer console.ID, why s
 		}
 		switch state := have[n] - 1; {
 		case have[n] == 0:
-			err = t.insert("assignment", `INSERT INTO review_assignment (campaign, item, reviewer, state, place, why, by_actor, at, ended_why, choice, note, hash, sync, seconds, batch, eligible)
-				VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8, '', $8, $8, 0, 0, 0, '')`, campaign, n, reviewer, places[n], why, encodeActor(t.by.Actor), t.by.At, []byte{})
+			err = t.insert("assignment", `INSERT INTO review_assignment (campaign, item, reviewer, state, place, on_behalf_of, why, by_actor, at, ended_why, choice, note, hash, sync, seconds, batch, eligible)
+				VALUES ($1, $2, $3, 0, $4, $5, $6, $7, $8, $9, '', $9, $9, 0, 0, 0, '')`, campaign, n, asked.Person, places[n], null(asked.For), asked.Why, encodeActor(t.by.Actor), t.by.At, []byte{})
 		case state == askedEnded:
-			err = t.change("assignment", "UPDATE review_assignment SET state = 0, why = $4, by_actor = $5, at = $6, ended = NULL, ended_why = $7 WHERE campaign = $1 AND item = $2 AND reviewer = $3",
-				campaign, n, reviewer, why, encodeActor(t.by.Actor), t.by.At, []byte{})
+			err = t.change("assignment", "UPDATE review_assignment SET state = 0, why = $4, by_actor = $5, at = $6, ended = NULL, ended_why = $7, on_behalf_of = $8 WHERE campaign = $1 AND item = $2 AND reviewer = $3",
+				campaign, n, asked.Person, asked.Why, encodeActor(t.by.Actor), t.by.At, []byte{}, null(asked.For))
 		default:
 			continue
 		}
@@ -151,10 +153,10 @@ func (t *Tx) Assign(campaign console.ID, items []int, reviewer console.ID, why s
 	if added == 0 {
 		return nil
 	}
-	if err := t.addProgress(campaign, "reviewer", string(reviewer), progressDelta{total: added}); err != nil {
+	if err := t.addProgress(campaign, "reviewer", string(asked.Person), progressDelta{total: added}); err != nil {
 		return err
 	}
-	return t.event(console.Event{Kind: "review.assigned", Object: string(campaign), Person: reviewer}, map[string]any{"items": firstItems(items), "count": added, "why": why, "name": c.Name, "running": c.State == console.CampaignRunning})
+	return t.event(console.Event{Kind: "review.assigned", Object: string(campaign), Person: asked.Person}, map[string]any{"items": firstItems(items), "count": added, "why": asked.Why, "for": asked.For, "name": c.Name, "running": c.State == console.CampaignRunning})
 }
 
 // Unassign asks a person no longer about items that the person has not submitted. A pending decision
@@ -175,7 +177,7 @@ func (t *Tx) Unassign(campaign console.ID, items []int, reviewer console.ID, why
 		if a.Reviewer != reviewer || a.state == askedSubmitted || a.state == askedEnded {
 			continue
 		}
-		if err := t.change("assignment", `UPDATE review_assignment SET state = 3, ended = $4, ended_why = $5, choice = '', until_at = NULL, note = $6, decided = NULL, hash = $6, seconds = 0, batch = 0, eligible = '', on_behalf_of = NULL
+		if err := t.change("assignment", `UPDATE review_assignment SET state = 3, ended = $4, ended_why = $5, choice = '', until_at = NULL, note = $6, decided = NULL, hash = $6, seconds = 0, batch = 0, eligible = ''
 			WHERE campaign = $1 AND item = $2 AND reviewer = $3`, campaign, a.Item, reviewer, t.by.At, []byte(why), []byte{}); err != nil {
 			return err
 		}
@@ -195,6 +197,19 @@ func (t *Tx) Unassign(campaign console.ID, items []int, reviewer console.ID, why
 
 // firstItems returns the first items, for an event.
 func firstItems(items []int) []int { return items[:min(len(items), 10)] }
+
+// reviewersChange makes the worker look at the campaigns in which people have open items.
+func (t *Tx) reviewersChange(people ...console.ID) error {
+	ids, err := listOf(t, func(r engine.Row) string { return r.Text(0) }, distinct(people), "SELECT DISTINCT campaign FROM review_assignment WHERE reviewer IN (keys) AND state IN (0, 1) ORDER BY campaign")
+	for _, id := range ids {
+		c, e := t.Campaign(console.ID(id))
+		if e == nil && c.State == console.CampaignRunning {
+			e = t.campaignDue(c)
+		}
+		err = errors.Join(err, e)
+	}
+	return err
+}
 
 // OpenItems returns up to n numbers, greater than the given one, of the items that a reviewer has not
 // submitted.

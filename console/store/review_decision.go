@@ -21,8 +21,8 @@ func (t *Tx) Decide(campaign, reviewer console.ID, decisions []console.ReviewDec
 		return err
 	}
 	d := progressDelta{}
-	err = t.e.Each(`UPDATE review_assignment SET state = 1, on_behalf_of = $1, choice = $2, until_at = $3, note = $4, decided = $5, hash = $6, sync = $7, seconds = $8, batch = $9, eligible = $10
-		WHERE campaign = $11 AND item = $12 AND reviewer = $13`, func(w engine.Writer) error {
+	err = t.e.Each(`UPDATE review_assignment SET state = 1, choice = $1, until_at = $2, note = $3, decided = $4, hash = $5, sync = $6, seconds = $7, batch = $8, eligible = $9
+		WHERE campaign = $10 AND item = $11 AND reviewer = $12`, func(w engine.Writer) error {
 		d = progressDelta{}
 		for _, x := range decisions {
 			a, ok := before[x.Item]
@@ -32,7 +32,6 @@ func (t *Tx) Decide(campaign, reviewer console.ID, decisions []console.ReviewDec
 			if a.state == askedUndecided {
 				d.pending++
 			}
-			textOrNull(w, string(x.For))
 			w.Text(string(x.Choice))
 			if x.Until.IsZero() {
 				w.Null()
@@ -112,7 +111,7 @@ func (t *Tx) Withdraw(campaign, reviewer console.ID, items []int) error {
 		if a.state != askedPending {
 			continue
 		}
-		if err := t.change("assignment", `UPDATE review_assignment SET state = 0, choice = '', until_at = NULL, note = $4, decided = NULL, hash = $4, seconds = 0, batch = 0, eligible = '', on_behalf_of = NULL
+		if err := t.change("assignment", `UPDATE review_assignment SET state = 0, choice = '', until_at = NULL, note = $4, decided = NULL, hash = $4, seconds = 0, batch = 0, eligible = ''
 			WHERE campaign = $1 AND item = $2 AND reviewer = $3`, campaign, n, reviewer, []byte{}); err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ func (t *Tx) AddReviewItems(campaign console.ID, items []*NewItem) error {
 		return err
 	}
 	by := encodeActor(t.by.Actor)
-	return t.e.Copy("review_assignment", []string{"campaign", "item", "reviewer", "state", "place", "why", "by_actor", "at", "ended_why", "choice", "note", "hash", "sync", "seconds", "batch", "eligible"}, func(w engine.Writer) error {
+	return t.e.Copy("review_assignment", []string{"campaign", "item", "reviewer", "state", "place", "on_behalf_of", "why", "by_actor", "at", "ended_why", "choice", "note", "hash", "sync", "seconds", "batch", "eligible"}, func(w engine.Writer) error {
 		for _, i := range items {
 			for _, a := range i.Asked {
 				w.Text(string(campaign))
@@ -70,6 +70,7 @@ func (t *Tx) AddReviewItems(campaign console.ID, items []*NewItem) error {
 				w.Text(string(a.Person))
 				w.Int(askedUndecided)
 				w.Int(int64(i.Place))
+				textOrNull(w, string(a.For))
 				w.Text(a.Why)
 				w.Bytes(by)
 				w.Int(engine.Micros(t.by.At))

@@ -297,7 +297,7 @@ func testReviewProgress(t *testing.T, db Database) {
 		err := s.Update(ctx, byPerson(minute, person), func(tx *store.Tx) error {
 			switch random.IntN(6) {
 			case 0:
-				if err := tx.Assign(c.ID, []int{number}, other, "asked by the owner"); err != nil {
+				if err := tx.Assign(c.ID, []int{number}, console.Asked{Person: other, Why: "asked by the owner"}); err != nil {
 					return err
 				}
 				return tx.Unassign(c.ID, []int{number}, person, "away")
