@@ -273,11 +273,11 @@ func (s Store) Lease(ctx context.Context, now time.Time, r rpc.LeaseRequest) (le
 			return err
 		}
 		l := &lease{tx: tx, now: now, r: r}
-		seen, err := l.wasSeen()
+		seen, idle, err := l.atRest()
 		if err != nil {
 			return err
 		}
-		if work = !seen; work {
+		if work = !seen; work || idle {
 			return nil
 		}
 		if work, err = l.hasOperations(); err != nil || work {
@@ -311,10 +311,16 @@ type lease struct {
 	question  *rpc.Task          // the question for actions; nil if it is not asked
 }
 
-// wasSeen reports whether the recorded time of the host is recent, or the host never said hello.
-func (l *lease) wasSeen() (bool, error) {
-	seen, err := engine.Find(l.tx.Engine(), func(r engine.Row) time.Time { return at(r, 0) }, "SELECT seen FROM host WHERE connector = $1 AND id = $2", l.r.Connector, []byte(l.r.Host))
-	return seen == nil || l.now.Sub(*seen) < seenEvery, err
+// atRest reports, with one statement, whether the recorded time of the host is recent or the host never
+// said hello, and whether there is nothing that could be leased, as for nearly every request.
+func (l *lease) atRest() (seen, idle bool, err error) {
+	_, err = engine.Get(l.tx.Engine(), func(r engine.Row) bool {
+		seen = r.Null(0) || l.now.Sub(at(r, 0)) < seenEvery
+		idle = len(l.r.Known) == 0 && !r.Bool(1)
+		return true
+	}, "tasks", `SELECT (SELECT seen FROM host WHERE connector = $1 AND id = $2), EXISTS (SELECT 1 FROM operation WHERE connector = $1 AND state = 'queued')
+		OR EXISTS (SELECT 1 FROM task WHERE connector = $1 AND state <> 'finished' AND due <= $3)`, l.r.Connector, []byte(l.r.Host), l.now)
+	return seen, idle, err
 }
 
 func (l *lease) run() (rpc.Leases, error) {
