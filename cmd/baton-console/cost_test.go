@@ -166,6 +166,7 @@ func (x *costly) settle(period time.Duration) {
 		time.Sleep(period)
 		spent := x.spent().minus(before)
 		now := spent.replicas + spent.database
+		x.t.Logf("before: %v in the replicas, %v in the database", spent.replicas, spent.database)
 		if last > 0 && now < last*5/4 && last < now*5/4 {
 			return
 		}

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/url"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -173,32 +172,46 @@ func (w *Worker) Run(ctx context.Context) {
 		timer.Stop()
 	})()
 	var wg sync.WaitGroup
-	found := map[string]chan struct{}{} // by kind, and by reader
-	foundOf := func(name string) <-chan struct{} {
-		c := make(chan struct{}, 1)
-		found[name] = c
-		return c
-	}
+	due, behind := bells{}, bells{} // a kind and a reader can have the same name
 	for _, k := range w.kinds() {
-		loop, found := w.loop, foundOf(k.name)
+		loop, found := w.loop, due.add(k.name)
 		if k.apart {
 			loop = w.loopApart
 		}
 		wg.Go(func() { loop(ctx, working, k, found) })
 	}
 	for _, r := range w.readers() {
-		found := foundOf(r.name)
+		found := behind.add(r.name)
 		wg.Go(func() { w.follow(ctx, working, r, found) })
 	}
-	wg.Go(func() { w.look(ctx, found) })
+	wg.Go(func() { w.look(ctx, due, behind) })
 	wg.Wait()
 	w.endSyslog()
+}
+
+// bells tell loops, by their names, that there is something to do.
+type bells map[string]chan struct{}
+
+// add returns the channel of a loop.
+func (b bells) add(name string) <-chan struct{} {
+	b[name] = make(chan struct{}, 1)
+	return b[name]
+}
+
+// ring tells loops that something was found. Names that this process does not know are ignored.
+func (b bells) ring(names []string) {
+	for _, name := range names {
+		select {
+		case b[name] <- struct{}{}:
+		default: // the loop has not begun to look for what was found before
+		}
+	}
 }
 
 // look finds out periodically which kinds have rows that are due and which readers have events to read,
 // with one transaction for all of them, and tells their loops. Commands wake the loops of what is due at
 // once; this is for what becomes due later, and for wake-ups that were lost.
-func (w *Worker) look(ctx context.Context, found map[string]chan struct{}) {
+func (w *Worker) look(ctx context.Context, due, behind bells) {
 	ticker := time.NewTicker(w.Poll)
 	defer ticker.Stop()
 	for {
@@ -207,16 +220,12 @@ func (w *Worker) look(ctx context.Context, found map[string]chan struct{}) {
 			return
 		case <-ticker.C:
 		}
-		due, readers, err := w.Store.Waiting(ctx, w.Now(), Kinds())
+		kinds, readers, err := w.Store.Waiting(ctx, w.Now(), Kinds())
 		if err != nil && ctx.Err() == nil {
 			w.Log.ErrorContext(ctx, "nobody knows what is due; trying again", "error", err)
 		}
-		for _, name := range slices.Concat(due, readers) {
-			select {
-			case found[name] <- struct{}{}:
-			default: // the loop has not begun to look for what was found before, or this process has no such reader
-			}
-		}
+		due.ring(kinds)
+		behind.ring(readers)
 	}
 }
 

@@ -171,12 +171,24 @@ func TestIdle(t *testing.T) {
 				quiet = 0
 			}
 		}
-		now.Store(int64(61 * time.Minute)) // a sync of the connector is due
-		for due := noon; !due.After(noon.Add(61 * time.Minute)); {
-			x.update(func(tx *store.Tx) (err error) {
-				due, _, err = tx.NextDue(console.DueSync)
-				return err
-			})
+		later := noon.Add(time.Hour)
+		x.update(func(tx *store.Tx) error {
+			for _, kind := range Kinds() {
+				if err := tx.SetDue(kind, "nothing", later, nil); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		now.Store(int64(time.Hour))
+		for _, kind := range Kinds() {
+			for due, there := later, true; there && !due.After(later); {
+				time.Sleep(time.Millisecond)
+				x.update(func(tx *store.Tx) (err error) {
+					due, there, err = tx.NextDue(kind)
+					return err
+				})
+			}
 		}
 		stop()
 		<-ended
