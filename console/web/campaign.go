@@ -107,7 +107,7 @@ func (p campaignDetail) live() live {
 	if p.State.Ended() || p.Shows == "" {
 		return live{}
 	}
-	return live{"/live" + p.Path, p.Shows}
+	return live{Path: "/live" + p.Path, Version: p.Shows}
 }
 
 // Draft reports whether the settings can still change.

@@ -17,15 +17,24 @@ import (
 type live struct {
 	Path    string
 	Version govern.Version
+	From    string // address of the page, for the answer to a form; "" for its own
 }
 
 func (h connectorHead) live() live {
-	return live{"/live/connectors/" + string(h.Connector.ID), h.Version}
+	return live{Path: "/live/connectors/" + string(h.Connector.ID), Version: h.Version}
 }
 
 func (p syncsPage) live() live      { return p.Head.live() }
 func (p logPage) live() live        { return p.Head.live() }
-func (l connectorsList) live() live { return live{"/live/connectors", l.Version} }
+func (l connectorsList) live() live { return live{Path: "/live/connectors", Version: l.Version} }
+
+// live keeps the state of the connector up to date above its settings. Their forms, and a secret that is
+// shown once, stay as they are.
+func (p settingsPage) live() live {
+	l := p.Head.live()
+	l.From = "/connectors/" + string(p.Head.Connector.ID) + "/settings"
+	return l
+}
 
 // openStreams counts the open event streams of this process.
 var openStreams atomic.Int64

@@ -60,6 +60,7 @@ func TestLive(t *testing.T) {
 	base := "/connectors/" + string(f.connector)
 	page := b.get(base)
 	page.wants(t, "the connector", 200, `data-live="/live/connectors/`+string(f.connector)+`"`, "<noscript>")
+	b.get(base+"/settings").wants(t, "its settings", 200, `data-live="/live`+base+`"`, `data-from="`+base+`/settings"`)
 	first := strings.TrimSpace(b.get("/live" + base).body)
 	if !strings.Contains(page.body, `data-version="`+first+`"`) {
 		t.Errorf("the page does not show version %s", first)

@@ -80,7 +80,7 @@ type planDetail struct {
 	MayApply bool
 }
 
-func (p planDetail) live() live { return live{"/live/plans/" + string(p.ID), p.Live()} }
+func (p planDetail) live() live { return live{Path: "/live/plans/" + string(p.ID), Version: p.Live()} }
 
 // Count reports whether the number of rows has to be typed.
 func (p planDetail) Count() bool { return p.Summary.Planned >= console.PlanCountFrom }

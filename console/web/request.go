@@ -286,8 +286,13 @@ func (c *call) showRequest(status int, problem error, notice string) error {
 	return c.show(status, "request", "Request "+strconv.FormatInt(v.Number, 10), p)
 }
 
+// Proved reports whether a sync has shown what was asked for.
+func (p requestPage) Proved() bool {
+	return p.Outcome == console.OutcomeGranted || p.Outcome == console.OutcomeRevoked && p.Operation != nil && p.Operation.State == console.Verified
+}
+
 func (p requestPage) live() live {
-	return live{"/live/requests/" + string(p.ID), p.LiveVersion}
+	return live{Path: "/live/requests/" + string(p.ID), Version: p.LiveVersion}
 }
 
 func requestLive(c *call) error {

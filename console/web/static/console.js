@@ -36,7 +36,7 @@
 			dialog.setAttribute("aria-labelledby", "keys-title");
 			const own = all("[data-key]").filter((e, i, list) => list.findIndex((f) => f.dataset.key === e.dataset.key) === i).map((e) => [{a: "A, Y", d: "D, N"}[e.dataset.key] ?? e.dataset.key.toUpperCase(), e.dataset.key === "x" ? "Select" : e.getAttribute("aria-label") || e.textContent.trim()]);
 			const table = [["/", "Search"], ["J, K", "Next row, row before"], ["Enter", "Open what is chosen"], ["Esc", "Leave the row, select nothing"], ["?", "This help"], ...own];
-			dialog.innerHTML = `<h2 id="keys-title">Keys</h2><dl class="facts"></dl>
+			dialog.innerHTML = `<h2 id="keys-title">Keyboard shortcuts</h2><dl class="facts"></dl>
 				<p class="check"><input type="checkbox" id="keys-on"> <label for="keys-on">Use keys in this browser</label></p>
 				<form method="dialog"><button class="primary">Close</button></form>`;
 			for (const [key, text] of table) {
@@ -66,7 +66,7 @@
 
 	const me = $(".me");
 	if (me) {
-		const button = Object.assign(document.createElement("button"), {type: "button", className: "link", textContent: "Keys"});
+		const button = Object.assign(document.createElement("button"), {type: "button", className: "link", textContent: "Keyboard shortcuts"});
 		button.addEventListener("click", help);
 		me.append(button);
 	}
@@ -77,9 +77,11 @@
 
 	// --- Pages that stay up to date: the regions of a page are taken from it anew. A form with data-keep
 	// gives way to none of its kind: what is sent is what was seen.
+	// The answer to a form says from which address: it is not loaded again, and neither is what it shows once.
+	const from = document.body.dataset.from;
 	const refresh = async () => {
-		const answer = await fetch(location.href, {headers: {Accept: "text/html"}});
-		if (answer.redirected || !answer.ok) return location.reload();
+		const answer = await fetch(from ?? location.href, {headers: {Accept: "text/html"}});
+		if (answer.redirected || !answer.ok) return from ? undefined : location.reload();
 		const page = new DOMParser().parseFromString(await answer.text(), "text/html");
 		for (const region of all("[data-region]")) {
 			const fresh = $(`[data-region="${region.dataset.region}"]`, page);
@@ -98,7 +100,7 @@
 			version = event.data;
 			try { await refresh(); } catch { version = ""; /* the next event tries again */ }
 		});
-		source.addEventListener("end", () => { source.close(); location.reload(); });
+		source.addEventListener("end", () => { source.close(); if (!from) location.reload(); });
 		addEventListener("pagehide", () => source.close());
 		addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
 	}
