@@ -2,12 +2,14 @@ package perplexity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"baton"
 	"baton/connector/paging"
+	"baton/connector/rest"
 	"baton/connector/scim"
 	"baton/internal/english"
 )
@@ -51,7 +53,7 @@ func (c *connector) probe(ctx context.Context, report func(baton.Finding)) (user
 	step, err := c.scim.ListUsers(ctx, paging.Position{}, paging.Sink[scim.User]{Row: func(scim.User) {}})
 	if err != nil {
 		check := "endpoint"
-		if k := baton.KindOf(err); k == baton.Unauthenticated || k == baton.PermissionDenied {
+		if k := baton.KindOf(err); k == baton.Unauthenticated || k == baton.PermissionDenied && !errors.Is(err, rest.ErrAddress) {
 			check = "token"
 		}
 		report(failure(check, err))

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -41,19 +42,22 @@ func Dialer(allow func(netip.Addr) error) *net.Dialer {
 			err = allow(a.Addr().Unmap().WithZone(""))
 		}
 		if err != nil {
-			return &addressError{address, err}
+			return &addressError{err}
 		}
 		return nil
 	}
 	return d
 }
 
-// addressError reports a refused network address.
-type addressError struct {
-	address string
-	err     error
-}
+// ErrAddress is in the chain of errors about an address that [Options].Allow refuses.
+var ErrAddress = errors.New("the address is not allowed")
 
-func (e *addressError) Error() string { return e.address + ": " + e.err.Error() }
+// addressError reports a refused network address. Its text is part of a [net.OpError], which names the
+// address.
+type addressError struct{ err error }
+
+func (e *addressError) Error() string { return e.err.Error() }
 
 func (e *addressError) Unwrap() error { return e.err }
+
+func (e *addressError) Is(target error) bool { return target == ErrAddress }

@@ -154,6 +154,7 @@ func explain(doing string, err error) error {
 	switch {
 	case errors.Is(err, rest.ErrHTML):
 		return e.WithFix("check the SCIM URL: it leads to a web page, or something between here and the server answered, such as a proxy, a firewall or a login page")
+	case errors.Is(err, rest.ErrAddress): // nobody was asked, so it is not about the token
 	case e.Kind == baton.Unauthenticated:
 		return e.WithFix("check the SCIM token; it may have expired, been rotated or been revoked")
 	case e.Kind == baton.PermissionDenied:

@@ -19,7 +19,7 @@ func (n Networks) Allow(a netip.Addr) error {
 		return nil
 	}
 	return baton.Errorf(baton.PermissionDenied, "the address is in a private network").
-		WithFix("If it is meant, the operator of the console allows the network with --allow-network.")
+		WithFix("If it is meant, start the console with --allow-network and the network of this address.")
 }
 
 // notPublic are the networks without public addresses (RFC 6890 and its updates) that package netip

@@ -163,6 +163,7 @@ func explain(doing, part string, err error) error {
 	switch {
 	case errors.Is(err, rest.ErrHTML):
 		return e.WithFix("Try again later; if it keeps failing, check region and base-url: they lead to a web page, or something between here and Percipio answered, such as a proxy, a firewall or a login page.")
+	case errors.Is(err, rest.ErrAddress): // nobody was asked, so it is not about the token
 	case e.Kind == baton.Unauthenticated:
 		return e.WithFix("Check the API token; it may have expired, or the service account may have been deactivated.")
 	case e.Kind == baton.PermissionDenied:
