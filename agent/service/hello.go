@@ -39,7 +39,7 @@ func (s *service) introduce(ctx context.Context) error {
 			return err
 		}
 		wait := doubling(n, 5*time.Minute)
-		s.log.Warn("ConductorOne cannot be reached yet; trying again", "error", err, "fix", baton.FixOf(err), "wait", wait)
+		s.log.Warn("the server cannot be reached yet; trying again", "error", err, "fix", baton.FixOf(err), "wait", wait)
 		if err := s.pause(ctx, wait); err != nil {
 			return err
 		}

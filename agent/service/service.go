@@ -157,7 +157,7 @@ func run(ctx context.Context, cfg Config, over *network) error {
 		return err
 	}
 	s.status.setReady(true)
-	s.log.Info("ConductorOne has accepted the connector; waiting for tasks", "host_id", s.host.ID, "server", s.link.tokens.host)
+	s.log.Info("the server has accepted the connector; waiting for tasks", "host_id", s.host.ID, "server", s.link.tokens.host)
 	err = s.poll(soft)
 	s.status.setReady(false)
 	stop()
