@@ -29,7 +29,7 @@ type ranked[T any] struct {
 
 // Add considers a value for a word.
 func (n *Nearest[T]) Add(word, name string, value T) {
-	limit := len(word) / 4
+	limit := max(len(word), len(name)) / 4
 	d := Distance(strings.ToLower(word), strings.ToLower(name), limit)
 	if d > limit {
 		return

@@ -14,6 +14,7 @@ func TestNear(t *testing.T) {
 		{"scim-tokn", []string{"scim-token", "scim-url"}, "scim-token"},
 		{"SCIM-TOKEN", []string{"scim-token"}, "scim-token"},
 		{"file", []string{"fail", "tile", "filed", "field", "xxxx"}, "filed or tile"},
+		{"dmo", []string{"demo", "move"}, "demo"},
 		{"x", nil, ""},
 		{"something", []string{"else"}, ""},
 	} {
