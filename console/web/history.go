@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"baton/console"
@@ -41,7 +42,20 @@ func personTabs(id console.ID, current string, at time.Time) subTabs {
 // timelinePage is a page of a timeline.
 type timelinePage struct {
 	govern.Timeline
-	Older string // address of the page with older entries; "" at its end
+	Older string   // address of the page with older entries; "" at its end
+	of    []string // names of what the page is about
+}
+
+// About returns the names in an event without those of the page, and each once: an account often has the
+// name of its owner.
+func (p timelinePage) About(e govern.TimelineEntry) string {
+	var names []string
+	for _, n := range []string{e.Entitlement, e.Account, e.Person} {
+		if n != "" && !slices.Contains(p.of, n) && !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // timelineAt decodes the place in a timeline.
@@ -49,8 +63,9 @@ func (c *call) timelineAt() (at govern.TimelineAt, err error) {
 	return at, c.placeOf("before", &at)
 }
 
-func (c *call) timelinePage(t govern.Timeline) timelinePage {
-	p := timelinePage{Timeline: t}
+// timelinePage returns the page of a timeline. of are the names of what it is about.
+func (c *call) timelinePage(t govern.Timeline, of ...string) timelinePage {
+	p := timelinePage{Timeline: t, of: of}
 	if t.Next != nil {
 		p.Older = c.pathWith("before", cursor(*t.Next))
 	}
@@ -106,7 +121,7 @@ func accountHistoryPage(c *call) error {
 		return err
 	}
 	return c.page("account-history", "History of "+cmp.Or(v.Account.Name, v.Account.ID),
-		accountHistory{v, h.head, accountTabs(h.head, v.Account.Key, "history"), c.olderPath(v.NextPast), c.timelinePage(v.Timeline)})
+		accountHistory{v, h.head, accountTabs(h.head, v.Account.Key, "history"), c.olderPath(v.NextPast), c.timelinePage(v.Timeline, v.Account.Name)})
 }
 
 type entitlementHistory struct {
@@ -127,7 +142,7 @@ func entitlementHistoryPage(c *call) error {
 		return err
 	}
 	return c.page("entitlement-history", "History of "+cmp.Or(v.Entitlement.Name, v.Entitlement.ID),
-		entitlementHistory{v, h.head, entitlementTabs(h.head, v.Entitlement.Key, "history"), c.olderPath(v.NextPast), c.timelinePage(v.Timeline)})
+		entitlementHistory{v, h.head, entitlementTabs(h.head, v.Entitlement.Key, "history"), c.olderPath(v.NextPast), c.timelinePage(v.Timeline, v.Entitlement.Name)})
 }
 
 type personHistory struct {
@@ -145,7 +160,7 @@ func personHistoryPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.page("person-history", "History of "+v.Name, personHistory{v, personTabs(v.ID, "history", c.at), c.timelinePage(v.Timeline)})
+	return c.page("person-history", "History of "+v.Name, personHistory{v, personTabs(v.ID, "history", c.at), c.timelinePage(v.Timeline, v.Name)})
 }
 
 type accessDetail struct {
@@ -176,7 +191,7 @@ func accessPage(c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.page("access", cmp.Or(v.Account.Name, v.Account.ID)+": "+cmp.Or(v.Entitlement.Name, v.Entitlement.ID), accessDetail{v, h, c.timelinePage(v.Timeline)})
+	return c.page("access", cmp.Or(v.Account.Name, v.Account.ID)+": "+cmp.Or(v.Entitlement.Name, v.Entitlement.ID), accessDetail{v, h, c.timelinePage(v.Timeline, v.Account.Name, v.Entitlement.Name)})
 }
 
 // Who returns the name of an actor.
