@@ -107,7 +107,7 @@ var findingRules = []FindingRule{
 	{Kind: ConnectorFailing, Label: "Connector fails", Many: "connectors that fail", Act: "Read what failed", Path: connectorPath(""), OfConnector: true},
 	{Kind: ConnectorOffline, Label: "Connector offline", Many: "connectors that are offline", Act: "See its hosts", Path: connectorPath("/hosts"), OfConnector: true},
 	{Kind: AutomationHalted, Label: "Automation stopped", Many: "automations that were stopped", Act: "See why", Path: func(f Finding) string { return "/automations/" + f.Object }},
-	{Kind: UnexplainedChange, Label: "Unexplained change", Many: "unexplained changes", Act: "Explain or remove it", Path: changePath, Tells: true},
+	{Kind: UnexplainedChange, Label: "Unexplained change", Many: "unexplained changes", Act: "Explain or undo it", Path: changePath, Tells: true},
 	{Kind: RoleUnclear, Label: "Role unknown", Many: "accounts whose role is unknown", Act: "Leave one role", Path: accountPath(""), Tells: true},
 	{Kind: AdminsNear, Label: "Minimum of administrators reached", Many: "applications at their minimum of administrators", Act: "See who is administrator", Path: appPath("/recovery"), Tells: true},
 	{Kind: OperationByHand, Label: "To do by hand", Many: "changes to make by hand", Act: "See the steps", Path: func(f Finding) string { return appPath("/operations/" + f.Object)(f) }},

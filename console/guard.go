@@ -190,7 +190,7 @@ func (o Operation) CheckRetry() error {
 func (p Proposal) Warnings() []string {
 	var w []string
 	if p.MasteredBy != "" {
-		w = append(w, "Who holds this is decided in "+p.MasteredBy+". A change made here may be undone there: make it in "+p.MasteredBy+".")
+		w = append(w, "Who holds this is decided in "+p.MasteredBy+". A change made here may be undone there; one made there stays.")
 	}
 	if p.ConnectorHeld {
 		w = append(w, "The connector's newest sync is held. What is shown here may be out of date.")

@@ -38,7 +38,13 @@ func TestDemoOnce(t *testing.T) {
 // applications. Nothing is left of it at the end.
 func TestDemo(t *testing.T) {
 	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "demo.env"), []byte("CONSOLE_URL=https://127.0.0.1:1\n"), 0o600); err != nil { // of a demo that was killed
+		t.Fatal(err)
+	}
 	p := start(t, dir, nil, "baton-console", "demo", "--env-file", "demo.env")
+	if page := p.line("Open "); !strings.HasPrefix(page, "http://127.0.0.1:") {
+		t.Errorf("it says to open %s", page)
+	}
 	origin := p.line("console: ")
 	p.line("Everything is there.")
 	env, err := os.ReadFile(filepath.Join(dir, "demo.env"))
@@ -117,6 +123,9 @@ func TestDemo(t *testing.T) {
 	}
 	if text := p.errors(); text != "" {
 		t.Errorf("the demo complains: %s", text)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "demo.env")); err == nil {
+		t.Error("the env file is left, whose address and credentials nobody answers to")
 	}
 	if _, err := os.Stat(variables["SSL_CERT_FILE"]); !os.IsNotExist(err) {
 		t.Errorf("the folder of the demo is still there: %v", err)

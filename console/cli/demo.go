@@ -62,14 +62,21 @@ type Change struct {
 }
 
 func (r *run) demoCommand() *cobra.Command {
-	return r.command(spec{use: "demo", short: "Try the console with made-up applications and people",
+	c := r.command(spec{use: "demo", short: "Try the console with made-up applications and people",
 		settings: []string{"listen", "env-file", "once"},
 		long: `Starts two made-up applications, connects them, and lets a few things happen in them. Everything is in a
-temporary folder, which is removed at the end. Whoever reaches the printed address signs in as one of five
+temporary folder, which is removed at the end, and so is the env file. Whoever reaches the printed address signs in as one of five
 people with one click, so it listens on loopback addresses only. It serves until Ctrl-C or SIGTERM; with --once
 it ends as soon as everything is there, with an error if that fails.`,
 		example: "  baton-console demo\n  baton-console demo --env-file demo.env\n  baton-console demo --once"},
 		r.demo)
+	for name, usage := range map[string]string{
+		"listen":   "Loopback address to listen on, host:port (a free port of 127.0.0.1)",
+		"env-file": "File to write the address, and the logins and credentials of the five people to",
+	} {
+		c.Flags().Lookup(name).Usage = usage + " [" + names.Variable(name) + "]"
+	}
+	return c
 }
 
 // demoRole is a person as whom the demo can be viewed.
@@ -95,6 +102,14 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 	defer os.RemoveAll(dir)
 	d := &demo{run: r, dir: dir, began: began}
 	defer d.close()
+	forgetEnv := func() { // what it names ends with the demo; one that was killed has left its own
+		file := r.Values.String("env-file")
+		if info, err := os.Lstat(file); err == nil && info.Mode().IsRegular() {
+			os.Remove(file)
+		}
+	}
+	forgetEnv()
+	defer forgetEnv()
 	if err := d.start(); err != nil {
 		return err
 	}
@@ -122,9 +137,10 @@ func (r *run) demo(ctx context.Context, _ []string) (err error) {
 		MinInterval: time.Second, Poll: 500 * time.Millisecond, OverdueAfter: 10 * time.Second, Now: r.now, Log: r.log,
 		Variables: d.variables(), Clients: d.clients(), Demo: d.choices(),
 		Ready: func(address string, _ baton.Secret) {
-			fmt.Fprintf(r.stdout, "console: %s\n", address)
 			// Over plain HTTP, which the same port answers: browsers warn about the demo's own certificate.
-			fmt.Fprintf(r.stdout, "Open %s/demo and choose who you want to be.\n", strings.Replace(address, "https://", "http://", 1))
+			d.page = strings.Replace(address, "https://", "http://", 1) + "/demo"
+			fmt.Fprintf(r.stdout, "Open %s and choose who you want to be.\n", d.page)
+			fmt.Fprintf(r.stdout, "console: %s\n", address) // for programs
 			history.Go(func() {
 				err := d.history(ctx)
 				switch {
@@ -154,6 +170,7 @@ type demo struct {
 	roles   []*demoRole
 	people  []DemoPerson
 	leaver  DemoPerson // who leaves the company
+	page    string     // address to choose a person at
 	began   time.Time
 }
 
@@ -190,7 +207,7 @@ func (d *demo) bootstrap() error {
 		{variable: "ADMIN", roles: []console.ConsoleRole{console.SuperAdministrator}, text: "sets up everything"},
 		{variable: "OWNER", text: "owns both applications"},
 		{variable: "APPROVER", roles: []console.ConsoleRole{console.SecurityOfficer}, text: "watches over access"},
-		{variable: "MEMBER", text: "has access, and sees the own only"},
+		{variable: "MEMBER", text: "has access, and sees only their own"},
 		{variable: "AUDITOR", roles: []console.ConsoleRole{console.Auditor}, text: "sees everything and changes nothing"},
 	}
 	domain := "demo.example" // the company's domain, in which accounts can be created
@@ -352,7 +369,7 @@ func (d *demo) history(ctx context.Context) error {
 	if d.run.Values.Bool("once") {
 		fmt.Fprintln(d.run.stdout, "Everything is there. The demo ends and removes its data.")
 	} else {
-		fmt.Fprintln(d.run.stdout, "Everything is there. Ctrl-C ends the demo and removes its data.")
+		fmt.Fprintf(d.run.stdout, "Everything is there. Open %s; Ctrl-C ends the demo and removes its data.\n", d.page)
 	}
 	return nil
 }

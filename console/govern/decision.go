@@ -98,6 +98,9 @@ func consequence(tx *store.Tx, s *approve.Situation, r console.Request, master s
 		after = append(after, r.Entitlement)
 	}
 	c.RoleAfter = s.App.Roles.Effective(after)
+	if o.Verb == console.Revoke && o.Entitlement == console.AccountItself {
+		c.RoleAfter = s.App.Roles.Effective(nil) // a disabled account has no role, whatever it is a member of
+	}
 	if err := c.admins(tx, s, o, after, master); err != nil {
 		return c, err
 	}
@@ -212,6 +215,7 @@ type RequestView struct {
 	Reassignable []console.Person
 	MayCancel    bool
 	MayExtend    bool
+	Holding      bool // the subject holds the access now
 	MayGiveBack  bool
 	MayReview    bool
 	Settings     console.RequestSettings
@@ -281,6 +285,7 @@ func (c *Console) requestView(tx *store.Tx, me console.Person, r console.Request
 	}
 	held := v.Access != nil && v.Access.Held
 	v.MayGiveBack = console.GiveBack.Of(me, console.Object{Person: &v.RequestSummary.Subject}) && r.Kind == console.RequestGrant && (held || r.State == console.RequestCarrying)
+	v.Holding = held
 	v.MayExtend = mine && r.Kind == console.RequestGrant && (held || r.Outcome == console.OutcomeGranted)
 	return v, c.steps(tx, me, s, &v)
 }

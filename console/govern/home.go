@@ -19,6 +19,8 @@ type HomeView struct {
 	// Emergencies is how many emergency requests wait for somebody to look at them afterwards,
 	// up to [maxEmergencies]; for those who may.
 	Emergencies int
+	// Approvals is how many requests wait for the caller's decision.
+	Approvals int
 	// Reviews are the running reviews in which the caller has something to decide.
 	Reviews []CampaignSummary
 	Me      PersonView
@@ -44,6 +46,9 @@ func (c *Console) Home(ctx context.Context, caller Caller) (v HomeView, err erro
 	}
 	err = c.read(ctx, caller, reading, func(tx *store.Tx, me console.Person) error {
 		v.Todo, v.More, v.Emergencies = nil, 0, 0
+		if v.Approvals, err = tx.CountAsked(me.ID); err != nil {
+			return err
+		}
 		if v.Reviews, err = openReviews(tx, me); err != nil {
 			return err
 		}

@@ -137,7 +137,7 @@ func TestMastered(t *testing.T) {
 		})
 		return p.Warnings()
 	}
-	const says = "Who holds this is decided in %. A change made here may be undone there: make it in %."
+	const says = "Who holds this is decided in %. A change made here may be undone there; one made there stays."
 	check := func(what, where string) {
 		t.Helper()
 		got := warns()

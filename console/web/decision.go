@@ -94,7 +94,11 @@ func decideRequest(c *call) error {
 		return c.showRequest(http.StatusConflict, nil, "What is asked for has changed since it was filed. Your decision does not count; whoever decides is asked again.")
 	}
 	if c.r.PostFormValue("next") == "/approvals" {
-		return c.redirect("/approvals?decided=" + strconv.FormatInt(done.Request.Number, 10))
+		as := "denied"
+		if d.Approve {
+			as = "approved"
+		}
+		return c.redirect("/approvals?as=" + as + "&decided=" + strconv.FormatInt(done.Request.Number, 10))
 	}
 	return c.redirect("/requests/" + string(d.Request))
 }
@@ -108,7 +112,24 @@ type approvalsPage struct {
 	Next    string
 	Problem *problem
 	Done    []bulkRow
-	Decided int64 // number of the request that was decided just now
+	Decided *decidedNow
+}
+
+// decidedNow is the request that was decided just now.
+type decidedNow struct {
+	Number   int64
+	Approved bool
+}
+
+// Bulk reports whether several requests can be decided together.
+func (p approvalsPage) Bulk() bool {
+	n := 0
+	for _, r := range p.Rows {
+		if r.Blocker == "" {
+			n++
+		}
+	}
+	return n > 1
 }
 
 type approvalRow struct {
@@ -139,7 +160,7 @@ func (c *call) showApprovals(status int, problem error, done []bulkRow) error {
 	}
 	p := approvalsPage{Problem: problemOf(problem), Done: done}
 	if n, err := strconv.ParseInt(c.r.URL.Query().Get("decided"), 10, 64); err == nil && n > 0 && done == nil {
-		p.Decided = n
+		p.Decided = &decidedNow{n, c.r.URL.Query().Get("as") == "approved"}
 	}
 	for _, r := range rows {
 		form := c.decisionForm(r.RequestView)

@@ -18,6 +18,7 @@ type loginForm struct {
 	Next      string
 	Providers []govern.ProviderChoice
 	Setup     bool // nobody can sign in yet
+	Demo      bool
 	Proofs    govern.Proofs
 	Problem   *problem
 }
@@ -37,6 +38,7 @@ func (c *call) showLogin(status int, f loginForm) (err error) {
 	if f.Setup && len(f.Providers) == 0 {
 		return c.redirect("/setup")
 	}
+	f.Demo = len(c.site.Demo) > 0
 	return c.show(status, "login", "Sign in", f)
 }
 

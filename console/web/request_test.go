@@ -91,8 +91,10 @@ func TestAskAndDecide(t *testing.T) {
 
 	o := f.as("owner")
 	home := o.get("/approvals")
-	home.wants(t, "approvals", 200, "for 8 hours", "Your decision", "Approve", `data-key="a"`, `data-key="d"`, "badge", "How many are they?")
+	home.wants(t, "approvals", 200, "for 8 hours", "Your decision", "Approve", `data-key="a"`, `data-key="d"`, "badge")
 	home.checkSafe(t, "/approvals")
+	home.without(t, "one request", "the selected ones")
+	o.get("/").wants(t, "the start page of who is asked", 200, "1 request waits for your decision.", `href="/approvals"`)
 	page = o.get(request)
 	page.wants(t, "as the owner", 200, "Your decision", "Waiting for you", "8 hours from when it takes effect", "Asked before", "never")
 	decide := page.action(t, "/decide")
@@ -116,13 +118,19 @@ func TestAskAndDecide(t *testing.T) {
 	page.checkSafe(t, request)
 	b.post(request+"/cancel", url.Values{"why": {"not needed"}})
 	b.get(request).wants(t, "cancelled", 200, "Cancelled", "not needed")
+	next := o.get("/approvals")
+	done := o.post(next.action(t, "/decide"), url.Values{"decision": {"deny"}, "version": {next.field(t, "version")}, "next": {"/approvals"}})
+	o.get(done.location).wants(t, "decided on the page of approvals", 200, "is denied.", "Nobody waits for you.")
+	f.asks("helpdesk")
 
 	// Several at once.
+	f.asks("auditor")
 	rows := o.get("/approvals")
+	rows.wants(t, "two requests", 200, "Decide about the selected ones", "How many did you select?")
 	value := rows.checkbox(t, "request")
 	o.post("/approvals", url.Values{"request": {value}, "decision": {"approve"}, "count": {"2"}}).wants(t, "another number", 400, "1 requests are selected, and 2 were typed")
 	o.post("/approvals", url.Values{"request": {value + "/x"}, "decision": {"approve"}, "count": {"1"}}).wants(t, "a damaged form", 400)
-	o.post("/approvals", url.Values{"request": {value}, "decision": {"deny"}, "count": {"1"}, "comment": {"no"}}).wants(t, "deny one", 200, "decided", "Nobody waits for you.")
+	o.post("/approvals", url.Values{"request": {value}, "decision": {"deny"}, "count": {"1"}, "comment": {"no"}}).wants(t, "deny one", 200, "decided", "auditor asks for")
 	o.post("/approvals", url.Values{"request": {value}, "decision": {"approve"}, "count": {"1"}}).wants(t, "again", 200, "denied it already")
 }
 

@@ -524,6 +524,7 @@ func TestDemo(t *testing.T) {
 	f := withPeople(t)
 	f.server.Config.Handler = New(Config{Console: f.govern, Demo: []DemoPerson{{Email: "auditor@example.com", Text: "looks at everything"}}})
 	b := f.browser()
+	b.get("/login").wants(t, "the login page of a demo", 200, `<a href="/demo">choose who you want to be</a>`)
 	b.get("/demo").wants(t, "the demo", 200, "Who do you want to be?", "looks at everything", "Sign in as auditor")
 	b.post("/demo", url.Values{"email": {"super@example.com"}}).wants(t, "somebody who is not offered", 404)
 	if r := b.post("/demo", url.Values{"email": {"auditor@example.com"}, "next": {"/people"}}); r.location != "/people" {

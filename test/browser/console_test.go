@@ -398,7 +398,7 @@ func TestDemo(t *testing.T) {
 	b.click("link", "Changes")
 	b.shows("Unexplained", "Gained")
 	b.document("console-changes", 1180, 720, "body")
-	b.as("has access, and sees the own only")
+	b.as("has access, and sees only their own")
 	b.open("/request")
 	b.press("Engineering member", "Ask")
 	b.fill("Justification", "the on-call week begins on Monday")

@@ -160,7 +160,7 @@ func TestCourseBeforeAccess(t *testing.T) {
 	b.look("/applications/ID/entitlements/N/requirement")
 
 	// Somebody asks, and waits.
-	member := "has access, and sees the own only"
+	member := "has access, and sees only their own"
 	b.as(member)
 	b.open("/request?search=Researchers")
 	b.has("Needs a course", "Responsible AI")

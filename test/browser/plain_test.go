@@ -626,7 +626,7 @@ func (p *plain) requests(env map[string]string, dir string) {
 	group := p.link(app+"/entitlements", `/entitlements/\d+$`, "PPLX_Members")
 	p.send(group+"/requests", "/applications/{app}/entitlements/{entitlement}/requests", "", "Save", values{"longest": "30d"})
 
-	member, owner, officer := "has access, and sees the own only", "owns both applications", "watches over access"
+	member, owner, officer := "has access, and sees only their own", "owns both applications", "watches over access"
 	p.be(owner)
 	p.send("/delegation", "/delegation", "", "Save", values{"email": env["AUDITOR_LOGIN"], "until": "2099-01-01T00:00"})
 	p.send("/delegation", "/delegation", "", "End it now", nil)

@@ -22,7 +22,7 @@ func TestRequest(t *testing.T) {
 		return rows.length ? [row ? row.querySelector("a.button").getAttribute("href") : ""] : [] })`
 	var form []string
 	asker := ""
-	for _, who := range []string{"watches over access", "owns both applications", "has access, and sees the own only", "sees everything and changes nothing"} {
+	for _, who := range []string{"watches over access", "owns both applications", "has access, and sees only their own", "sees everything and changes nothing"} {
 		b.as(who)
 		b.until("the catalogue has something", find+`.then((s) => s.length > 0)`)
 		if err := b.eval(find, &form); err != nil {
@@ -40,7 +40,7 @@ func TestRequest(t *testing.T) {
 	b.open(form[0])
 	b.has("Who will decide")
 	b.toggle("Another duration, an end, or a later start")
-	b.fill("Duration", "20s")
+	b.fill("Another duration", "20s")
 	b.fill("Justification", "rotate the certificate")
 	b.click("button", "Send")
 	var request string

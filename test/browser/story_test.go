@@ -285,11 +285,11 @@ func (s *story) email(id string) string {
 // ask asks for the Admin group for 20 seconds, and returns the request's page.
 func (s *story) ask() (path string) {
 	s.t.Helper()
-	s.as("has access, and sees the own only")
+	s.as("has access, and sees only their own")
 	s.open(strings.Replace(s.app, "/applications/", "/request/", 1) + "/" + filepath.Base(s.access))
 	s.has("Who will decide", "owner of the application", "security officer")
 	s.toggle("Another duration, an end, or a later start")
-	s.fill("Duration", "20s")
+	s.fill("Another duration", "20s")
 	s.fill("Justification", "rotate the certificate")
 	s.click("button", "Send")
 	s.has("for 20 seconds", "Waiting for", "rotate the certificate")
@@ -311,7 +311,7 @@ func (s *story) notOneself(request string) {
 	if err := s.eval(`(() => { const f = document.querySelector("form[action$='/decide']"); return {Action: f.getAttribute("action"), Version: f.elements.version.value} })()`, &form); err != nil {
 		s.t.Fatalf("the owner of the application has no form to decide: %v\n%s", err, s.text())
 	}
-	s.as("has access, and sees the own only")
+	s.as("has access, and sees only their own")
 	s.open(request)
 	var own bool
 	var status int
