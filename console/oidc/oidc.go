@@ -88,13 +88,18 @@ type Client struct {
 	known map[string]*discovered // by issuer
 }
 
-// discovered is a provider's discovery document. Its lock is held during the request for it.
-type discovered struct {
-	sync.Mutex
+// document is what a provider's discovery document says. It does not change.
+type document struct {
 	provider *oidc.Provider
 	style    oauth2.AuthStyle
 	named    bool // it sends its issuer in its answers (RFC 9207)
-	until    time.Time
+	asked    time.Time
+}
+
+// discovered caches a provider's discovery document. Its lock is held during the request for it.
+type discovered struct {
+	sync.Mutex
+	document *document // nil: there is none yet
 	failed   error     // error of the last attempt
 	again    time.Time // time of the next attempt
 }
@@ -123,8 +128,8 @@ func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// discover returns what a provider says about itself.
-func (c *Client) discover(ctx context.Context, p Provider) (*discovered, error) {
+// discover returns what a provider says about itself. A document that is older than maxAge is requested again.
+func (c *Client) discover(ctx context.Context, p Provider, maxAge time.Duration) (*document, error) {
 	c.mu.Lock()
 	d := c.known[p.Issuer]
 	if d == nil {
@@ -134,27 +139,28 @@ func (c *Client) discover(ctx context.Context, p Provider) (*discovered, error) 
 	c.mu.Unlock()
 	d.Lock()
 	defer d.Unlock()
-	if d.provider != nil && c.now().Before(d.until) {
-		return d, nil
+	if d.document != nil && c.now().Before(d.document.asked.Add(maxAge)) {
+		return d.document, nil
 	}
 	if d.failed != nil && c.now().Before(d.again) {
 		return nil, d.failed
 	}
-	err := c.ask(ctx, p, d)
+	next, err := c.ask(ctx, p)
 	if d.failed, d.again = err, c.now().Add(pause); ctx.Err() != nil {
 		d.failed = nil // an error of the caller's context says nothing about the provider
 	}
 	if err != nil {
 		return nil, err
 	}
-	return d, nil
+	d.document = next
+	return next, nil
 }
 
-// ask requests the discovery document of a provider and stores it in d.
-func (c *Client) ask(ctx context.Context, p Provider, d *discovered) error {
+// ask requests the discovery document of a provider.
+func (c *Client) ask(ctx context.Context, p Provider) (*document, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, c.http), p.Issuer)
 	if err != nil {
-		return c.unavailable(ctx, p, "discovery", err)
+		return nil, c.unavailable(ctx, p, "discovery", err)
 	}
 	var more struct {
 		Methods []string `json:"token_endpoint_auth_methods_supported"`
@@ -164,21 +170,21 @@ func (c *Client) ask(ctx context.Context, p Provider, d *discovered) error {
 		Keys    string   `json:"jwks_uri"`
 	}
 	if err := provider.Claims(&more); err != nil {
-		return c.unavailable(ctx, p, "discovery", err)
+		return nil, c.unavailable(ctx, p, "discovery", err)
 	}
 	for _, address := range []string{more.Auth, more.Token, more.Keys} {
 		if err := CheckAddress(address); err != nil {
-			return c.unavailable(ctx, p, "discovery", err)
+			return nil, c.unavailable(ctx, p, "discovery", err)
 		}
 	}
-	d.provider, d.named, d.until, d.style = provider, more.Named, c.now().Add(keep), oauth2.AuthStyleInHeader
+	d := &document{provider: provider, named: more.Named, asked: c.now(), style: oauth2.AuthStyleInHeader}
 	if slices.Contains(more.Methods, "client_secret_post") {
 		d.style = oauth2.AuthStyleInParams // this style is not affected by differences in escaping
 	}
-	return nil
+	return d, nil
 }
 
-func (d *discovered) config(p Provider) *oauth2.Config {
+func (d *document) config(p Provider) *oauth2.Config {
 	endpoint := d.provider.Endpoint()
 	endpoint.AuthStyle = d.style
 	if p.Secret.IsZero() {
@@ -190,7 +196,7 @@ func (d *discovered) config(p Provider) *oauth2.Config {
 
 // AuthURL returns the authorization URL to which the browser is redirected.
 func (c *Client) AuthURL(ctx context.Context, p Provider, r Request) (string, error) {
-	d, err := c.discover(ctx, p)
+	d, err := c.discover(ctx, p, keep)
 	if err != nil {
 		return "", err
 	}
@@ -210,7 +216,7 @@ type Answer struct {
 // Exchange returns the identity that signed in. The error is Unauthenticated if the provider's
 // answer proves none, and Unavailable if the provider does not answer.
 func (c *Client) Exchange(ctx context.Context, p Provider, r Request, a Answer) (Identity, error) {
-	d, err := c.discover(ctx, p)
+	d, err := c.discover(ctx, p, keep)
 	if err != nil {
 		return Identity{}, err
 	}
@@ -238,7 +244,15 @@ func (c *Client) Exchange(ctx context.Context, p Provider, r Request, a Answer) 
 	if needsMore(id, claims, p) && d.provider.UserInfoEndpoint() != "" {
 		more, err := d.provider.UserInfo(ctx, config.TokenSource(ctx, token))
 		if err != nil {
-			return Identity{}, c.unavailable(ctx, p, "user info", err)
+			err = c.unavailable(ctx, p, "user info", err)
+			if ctx.Err() != nil || id.Email == "" {
+				return Identity{}, err
+			}
+			// The signed token says who it is. What else there is stays unknown.
+			if claims[p.GroupsClaim] == nil {
+				id.Groups, id.GroupsKnown = nil, false
+			}
+			return id, nil
 		}
 		// A different subject would be a different person (OpenID Connect Core, section 5.3.2).
 		if more.Subject != id.Subject {
@@ -272,9 +286,16 @@ func needsMore(id Identity, claims map[string]json.RawMessage, p Provider) bool 
 }
 
 // verify verifies an ID token and returns its claims.
-func (c *Client) verify(ctx context.Context, d *discovered, p Provider, r Request, raw string) (map[string]json.RawMessage, Identity, error) {
+func (c *Client) verify(ctx context.Context, d *document, p Provider, r Request, raw string) (map[string]json.RawMessage, Identity, error) {
 	// Times are checked below, all with the same tolerance.
-	token, err := d.provider.Verifier(&oidc.Config{ClientID: p.ClientID, SkipExpiryCheck: true}).Verify(ctx, raw)
+	config := &oidc.Config{ClientID: p.ClientID, SkipExpiryCheck: true}
+	token, err := d.provider.Verifier(config).Verify(ctx, raw)
+	if err != nil {
+		// The provider may sign with another algorithm since then, or have moved its keys.
+		if next, e := c.discover(ctx, p, pause); e == nil && next != d {
+			token, err = next.provider.Verifier(config).Verify(ctx, raw)
+		}
+	}
 	if err != nil {
 		return nil, Identity{}, c.refused(ctx, p, "its ID token is not valid", err)
 	}
