@@ -178,6 +178,62 @@ func pipe(l net.Listener, port int) {
 	}
 }
 
+// TestLogins logs in with each mechanism that mail servers offered (docs/peers.md).
+func TestLogins(t *testing.T) {
+	for _, mechanism := range []string{"PLAIN", "LOGIN", "CRAM-MD5"} {
+		s := mailtest.Start(t, mailtest.Options{Mechanism: mechanism})
+		settings := s.Settings(mailtest.Options{})
+		if err := sender(s).Send(t.Context(), settings, mailtest.Secret(), message()); err != nil || len(s.Received()) != 1 {
+			t.Errorf("%s: %v", mechanism, err)
+		}
+		if err := sender(s).Send(t.Context(), settings, baton.NewSecret("wrong"), message()); baton.KindOf(err) != baton.Unauthenticated {
+			t.Errorf("%s with a wrong password: %v", mechanism, err)
+		}
+	}
+	s := mailtest.Start(t, mailtest.Options{Mechanism: "XOAUTH2"})
+	err := sender(s).Send(t.Context(), s.Settings(mailtest.Options{}), mailtest.Secret(), message())
+	if baton.KindOf(err) != baton.Unavailable || !strings.Contains(err.Error(), "no login that the console knows") || !strings.Contains(baton.FixOf(err), "XOAUTH2") {
+		t.Errorf("an unknown mechanism: %v", err)
+	}
+}
+
+// TestAdvice checks the advice for servers that want TLS, from the beginning or before mail, or a login.
+func TestAdvice(t *testing.T) {
+	for _, tt := range []struct {
+		what   string
+		server mailtest.Options
+		answer error // to MAIL
+		tls    console.MailTLS
+		fix    string
+	}{
+		{"TLS from the beginning", mailtest.Options{TLS: true}, nil, console.MailSTARTTLS, "TLS from the beginning"},
+		{"TLS from the beginning", mailtest.Options{TLS: true}, nil, console.MailPlain, "TLS from the beginning"},
+		{"STARTTLS", mailtest.Options{NoLogin: true}, mailtest.Answer(530, "Must issue a STARTTLS command first"), console.MailPlain, "Choose STARTTLS"},
+		{"a login", mailtest.Options{NoLogin: true}, mailtest.Answer(530, "Authentication required"), console.MailSTARTTLS, "Enter user and password"},
+		{"another sender", mailtest.Options{NoLogin: true}, mailtest.Answer(550, "not yours"), console.MailSTARTTLS, "Choose a sender"},
+	} {
+		s := mailtest.Start(t, tt.server)
+		if tt.answer != nil {
+			s.Fault(func(step, _ string) error {
+				if step == "mail" {
+					return tt.answer
+				}
+				return nil
+			})
+		}
+		settings := s.Settings(mailtest.Options{NoLogin: true})
+		settings.TLS = tt.tls
+		from := sender(s)
+		if tt.server.TLS {
+			from.Timeout = 300 * time.Millisecond // the server is silent
+		}
+		err := from.Send(t.Context(), settings, baton.Secret{}, message())
+		if baton.KindOf(err) != baton.Unavailable || !strings.Contains(baton.FixOf(err), tt.fix) {
+			t.Errorf("%s wanted, set to %s: %v (%s)", tt.what, tt.tls, err, baton.FixOf(err))
+		}
+	}
+}
+
 // TestUntrusted sends nothing to a server with an untrusted certificate.
 func TestUntrusted(t *testing.T) {
 	s := mailtest.Start(t, mailtest.Options{})

@@ -55,7 +55,7 @@ func (s Sender) Send(ctx context.Context, settings console.MailSettings, passwor
 	defer cancel()
 	err := s.send(ctx, settings, password, m)
 	if baton.KindOf(err) == baton.Unavailable && ctx.Err() != nil {
-		err = baton.Errorf(baton.Unavailable, "the mail server %s did not answer in time", settings.Host)
+		err = baton.Errorf(baton.Unavailable, "the mail server %s did not answer in time", settings.Host).WithFix("%s", baton.FixOf(err))
 	}
 	return err
 }
@@ -71,7 +71,7 @@ func (s Sender) send(ctx context.Context, settings console.MailSettings, passwor
 	}
 	defer end()
 	if err := client.Mail(from); err != nil {
-		return answered(settings, err, "did not accept the sender "+from).WithFix("Choose a sender that %s may use.", settings.Host)
+		return senderError(settings, err, from)
 	}
 	if err := client.Rcpt(to); err != nil {
 		return final(answered(settings, err, "did not accept the recipient "+to), err)
@@ -116,7 +116,11 @@ func (s Sender) connect(ctx context.Context, settings console.MailSettings, pass
 		conn = encrypted
 	}
 	if client, err = smtp.NewClient(conn, settings.Host); err != nil {
-		return nil, nil, answered(settings, err, "did not greet")
+		e := answered(settings, err, "did not greet")
+		if settings.TLS != console.MailImplicit && code(err) == 0 {
+			e = e.WithFix("If the server expects TLS from the beginning, as usual on port 465, choose that.")
+		}
+		return nil, nil, e
 	}
 	// The console's own name is of no use to the server.
 	if err := client.Hello("localhost"); err != nil {
@@ -270,6 +274,23 @@ func answered(settings console.MailSettings, err error, what string) *baton.Erro
 		return baton.Errorf(baton.Unavailable, "the mail server %s did not answer in time", settings.Host)
 	}
 	return baton.Errorf(baton.Unavailable, "the mail server %s %s: the connection broke off", settings.Host, what)
+}
+
+// senderError returns the error for a server that accepts no mail from the sender. A server that
+// wants TLS or a login first says so here (RFC 3207 section 4, RFC 4954 section 6).
+func senderError(settings console.MailSettings, err error, from string) *baton.Error {
+	e := answered(settings, err, "did not accept the sender "+from)
+	switch {
+	case code(err) == 0:
+		return e
+	case code(err) != 530:
+		return e.WithFix("Choose a sender that %s may use.", settings.Host)
+	case settings.TLS == console.MailPlain:
+		return answered(settings, err, "accepts no mail without TLS or login").WithFix("Choose STARTTLS, and enter user and password if the server asks for them.")
+	case settings.User == "":
+		return answered(settings, err, "accepts no mail without login").WithFix("Enter user and password.")
+	}
+	return e
 }
 
 // final makes an error Refused if the server's reply is permanent.

@@ -3,18 +3,23 @@
 package mailtest
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
+	"crypto/md5"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"errors"
 	"io"
 	"math/big"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,6 +42,8 @@ type Options struct {
 	TLS     bool // implicit TLS; otherwise STARTTLS is offered, unless NoTLS
 	NoTLS   bool // no encryption at all
 	NoLogin bool // it requires no login
+	// Mechanism is the only way to log in: PLAIN, if it is empty, LOGIN, CRAM-MD5, or one that the console does not know.
+	Mechanism string
 }
 
 // Received is a mail that the server accepted.
@@ -79,7 +86,7 @@ func Start(t testing.TB, o Options) *Server {
 		if err := s.step("connect", "", c.Conn()); err != nil {
 			return nil, err
 		}
-		x := &session{s: s, conn: c.Conn(), in: o.NoLogin}
+		x := &session{s: s, conn: c.Conn(), in: o.NoLogin, mechanism: cmp.Or(o.Mechanism, sasl.Plain)}
 		if o.NoLogin {
 			return x, nil
 		}
@@ -203,23 +210,71 @@ type session struct {
 	conn     net.Conn
 	in       bool
 	from, to string
+
+	mechanism string
 }
 
 type loginSession struct{ *session }
 
-func (x loginSession) AuthMechanisms() []string { return []string{sasl.Plain} }
+func (x loginSession) AuthMechanisms() []string { return []string{x.mechanism} }
 
 func (x loginSession) Auth(string) (sasl.Server, error) {
-	return sasl.NewPlainServer(func(_, user, password string) error {
-		if err := x.s.step("auth", user, x.conn); err != nil {
-			return err
-		}
-		if user != User || password != Password {
-			return smtp.ErrAuthFailed
-		}
-		x.in = true
-		return nil
-	}), nil
+	switch x.mechanism {
+	case sasl.Login:
+		return &login{x: x}, nil
+	case "CRAM-MD5":
+		return &cram{x: x}, nil
+	}
+	return sasl.NewPlainServer(func(_, user, password string) error { return x.enter(user, password == Password) }), nil
+}
+
+// enter logs a user in whose password is right or not.
+func (x loginSession) enter(user string, right bool) error {
+	if err := x.s.step("auth", user, x.conn); err != nil {
+		return err
+	}
+	if user != User || !right {
+		return smtp.ErrAuthFailed
+	}
+	x.in = true
+	return nil
+}
+
+// login asks for the user, then for the password.
+type login struct {
+	x     loginSession
+	asked bool
+	user  string
+}
+
+func (l *login) Next(response []byte) (challenge []byte, done bool, err error) {
+	switch {
+	case !l.asked:
+		l.asked = true
+		return []byte("Username:"), false, nil
+	case l.user == "":
+		l.user = string(response)
+		return []byte("Password:"), false, nil
+	}
+	return nil, true, l.x.enter(l.user, string(response) == Password)
+}
+
+// cram asks for the HMAC of a challenge (RFC 2195).
+type cram struct {
+	x     loginSession
+	asked bool
+}
+
+func (c *cram) Next(response []byte) (challenge []byte, done bool, err error) {
+	challenge = []byte("<1896.697170952@mail.example.com>")
+	if !c.asked {
+		c.asked = true
+		return challenge, false, nil
+	}
+	user, digest, _ := strings.Cut(string(response), " ")
+	h := hmac.New(md5.New, []byte(Password))
+	h.Write(challenge)
+	return nil, true, c.x.enter(user, digest == hex.EncodeToString(h.Sum(nil)))
 }
 
 func (x *session) Mail(from string, _ *smtp.MailOptions) error {
