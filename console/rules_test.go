@@ -361,6 +361,9 @@ func TestVerify(t *testing.T) {
 		}
 		return o
 	}
+	after := func(d time.Duration) func(*Sighting) {
+		return func(s *Sighting) { s.Dispatched = s.Dispatched.Add(d) }
+	}
 	for _, tt := range []struct {
 		name string
 		o    Operation
@@ -374,6 +377,10 @@ func TestVerify(t *testing.T) {
 		{"revoked, gone", op(Revoke, Applied, 1), 2, false, nil, Verifies},
 		{"revoked, still there", op(Revoke, Applied, 1), 2, true, nil, Contradicts},
 		{"handed out before the answer", op(Revoke, Applied, 1), 1, false, nil, NoEvidence},
+		{"still there right after the answer", op(Revoke, Applied, 1), 1, true, after(time.Second), NoEvidence},
+		{"still there while caches settle", op(Revoke, Applied, 1), 1, true, after(SettleTime), NoEvidence},
+		{"still there afterwards", op(Revoke, Applied, 1), 1, true, after(SettleTime + 1), Contradicts},
+		{"gone right after the answer", op(Revoke, Applied, 1), 1, false, after(1), Verifies},
 		{"an upload", op(Revoke, Applied, 1), 2, false, func(s *Sighting) { s.Kind = SyncUpload }, NoEvidence},
 		{"the resource is not in it", op(Revoke, Applied, 1), 2, false, func(s *Sighting) { s.Covers = false }, NoEvidence},
 		{"never handed out by us", op(Revoke, Applied, 1), 2, false, func(s *Sighting) { s.Dispatched = time.Time{} }, NoEvidence},

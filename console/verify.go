@@ -20,9 +20,14 @@ type Sighting struct {
 	Direct     bool      // it is held directly; meaningless unless Held
 }
 
+// SettleTime is how long a sync may show the state before a change: upstreams answer from replicas, and
+// connectors from caches.
+const SettleTime = time.Minute
+
 // Verify returns what a sync proves about an operation.
 //
-// Only a sync whose task was dispatched after the operation had finished counts. Without an answer,
+// Only a sync whose task was dispatched after the operation had finished counts; it contradicts the
+// operation only if it was dispatched after [SettleTime]. Without an answer,
 // a sync that was dispatched after the operation's task verifies it if it shows the wanted state. It
 // contradicts the operation only if it was dispatched after the lease had ended, because until then
 // the change could still be made. Uploaded files prove nothing, and neither do syncs that do not
@@ -45,6 +50,8 @@ func Verify(o Operation, s Sighting) Verdict {
 			return NoEvidence
 		case wanted:
 			return Verifies
+		case !s.Dispatched.After(o.Finished.Add(SettleTime)):
+			return NoEvidence
 		}
 		return Contradicts
 	case Failed, Declined:

@@ -121,9 +121,17 @@ func (w *Worker) proveBySync(t *store.Tx, c console.Connector) (again time.Time,
 			return now.Add(5 * time.Second), err
 		}
 		// It was read and proved nothing about them. After a targeted sync, a full one follows at
-		// once.
-		if len(last.Work.Sync.Resources) == 0 && now.Before(when.Add(syncAgain)) {
-			return when.Add(syncAgain), nil
+		// once. After a full one that may have been too early, the next one is not.
+		wait := when.Add(syncAgain)
+		early, err := t.WantingSync(c.ID, now, handedOut.Add(-console.SettleTime), 1)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if len(early) > 0 {
+			wait = handedOut.Add(console.SettleTime + time.Second)
+		}
+		if len(last.Work.Sync.Resources) == 0 && now.Before(wait) {
+			return wait, nil
 		}
 		full = true
 	}

@@ -4,7 +4,8 @@ package arch
 // them from being decided twice or not at all.
 var consolePlants = []plant{
 	{"console: a sync from before the answer proves an operation", "console/verify.go", "case o.Finished.IsZero() || !s.Dispatched.After(o.Finished):", "case o.Finished.IsZero():", "./console", "TestVerify"},
-	{"console: what a connector says is believed", "console/verify.go", "			return Verifies\n		}\n		return Contradicts\n", "			return Verifies\n		}\n		return Verifies\n", "./console/worker", "TestUndone"},
+	{"console: what a connector says is believed", "console/verify.go", "			return NoEvidence\n		}\n		return Contradicts\n", "			return NoEvidence\n		}\n		return Verifies\n", "./console/worker", "TestUndone"},
+	{"console: a sync right after a change contradicts it", "console/verify.go", "o.Finished.Add(SettleTime)", "o.Finished", "./console/worker", "TestStaleRead"},
 	{"console: an uploaded file proves an operation", "console/verify.go", "s.Kind == SyncUpload || ", "", "./console", "TestVerify"},
 	{"console: a delegate decides about the access of the one who delegates", "console/guard.go", "[]ID{d.Actor, d.OnBehalfOf}", "[]ID{d.Actor}", "./console", "TestNobodyDecidesForThemselves"},
 	{"console: people who were merged decide about themselves", "console/guard.go", "switch who = canonical(who); {", "switch {", "./console", "TestNobodyDecidesForThemselves"},
