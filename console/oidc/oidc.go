@@ -88,7 +88,7 @@ type Client struct {
 	known map[string]*discovered // by issuer
 }
 
-// document is what a provider's discovery document says. It does not change.
+// document holds what a provider says about itself. It does not change.
 type document struct {
 	provider *oidc.Provider
 	style    oauth2.AuthStyle
