@@ -5,8 +5,8 @@
 package match
 
 import (
+	"cmp"
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -69,37 +69,68 @@ func find(tx *store.Tx, app console.ID) ([]change, error) {
 	if err != nil {
 		return nil, err
 	}
-	people, err := candidates(tx, m, a.Roles)
+	if !a.Roles.SaysType() {
+		a.Roles = console.RoleMap{}
+	}
+	var plan []change
+	for after := (store.ResourceAfter{}); ; {
+		accounts, err := tx.Accounts(m, after, store.PageSize)
+		if err != nil {
+			return nil, err
+		}
+		if len(accounts) == 0 {
+			slices.SortFunc(plan, func(a, b change) int { return cmp.Compare(a.account, b.account) })
+			return plan, nil
+		}
+		after = accounts[len(accounts)-1].After()
+		changes, err := ofPage(tx, m, a.Roles, accounts)
+		if err != nil {
+			return nil, err
+		}
+		plan = append(plan, changes...)
+	}
+}
+
+// ofPage returns the necessary changes of some accounts. Its statements do not depend on the number of
+// people, so an app with few accounts is matched fast where many people are known.
+func ofPage(tx *store.Tx, m store.Moment, roles console.RoleMap, accounts []store.Resource) ([]change, error) {
+	keys := make([]console.ResourceKey, len(accounts))
+	var emails []string
+	for i, a := range accounts {
+		keys[i] = a.Key
+		emails = append(emails, addresses(a)...)
+	}
+	known, err := tx.PersonsByEmail(emails)
 	if err != nil {
 		return nil, err
 	}
-	// Matched accounts whose addresses no longer belong to anybody.
-	for _, s := range m.Streams {
-		matched, err := tx.MatchedAccounts(s.Stream)
-		if err != nil {
-			return nil, err
+	owners, err := tx.AccountOwnersNow(keys)
+	if err != nil {
+		return nil, err
+	}
+	candidates := map[console.ResourceKey][]console.ID{}
+	var named []store.Resource
+	for _, a := range accounts {
+		for _, address := range addresses(a) {
+			if p, ok := known[address]; ok && !slices.Contains(candidates[a.Key], p) {
+				candidates[a.Key] = append(candidates[a.Key], p)
+			}
 		}
-		for _, account := range matched {
-			if _, ok := people[account]; ok {
-				continue
-			}
-			if _, err := tx.Account(m, account); err == nil {
-				people[account] = nil // shown, without an owner
-			} else if baton.KindOf(err) != baton.NotFound {
-				return nil, err
-			}
+		if len(candidates[a.Key]) == 1 {
+			named = append(named, a)
 		}
 	}
+	types, err := tx.AccountsRoles(m, roles, named)
+	if err != nil {
+		return nil, err
+	}
 	var plan []change
-	for _, account := range slices.Sorted(maps.Keys(people)) {
-		owner, err := tx.AccountOwner(account, time.Time{})
-		if err != nil {
-			return nil, err
-		}
+	for _, account := range keys {
 		var person console.ID
-		if len(people[account]) == 1 {
-			person = people[account][0]
+		if len(candidates[account]) == 1 && types[account].Type.Kind.Human() {
+			person = candidates[account][0]
 		}
+		owner := owners[account]
 		if owner.How != "" && owner.How != store.OwnerMatched || owner.Person == person {
 			continue
 		}
@@ -108,39 +139,14 @@ func find(tx *store.Tx, app console.ID) ([]change, error) {
 	return plan, nil
 }
 
-// candidates returns the people who have an address of an account, by account.
-func candidates(tx *store.Tx, m store.Moment, roles console.RoleMap) (map[console.ResourceKey][]console.ID, error) {
-	found := map[console.ResourceKey][]console.ID{}
-	var after store.NameAfter
-	for {
-		page, err := tx.Persons(after, store.PageSize)
-		if err != nil || len(page) == 0 {
-			return found, err
-		}
-		for _, p := range page {
-			after = store.NameAfter{Sort: console.SortKey(p.Name), ID: p.ID}
-			for _, address := range p.Emails {
-				for _, accounts := range []func(store.Moment, string) ([]store.Resource, error){tx.AccountsByEmail, tx.AccountsByLogin} {
-					all, err := accounts(m, address)
-					if err != nil {
-						return nil, err
-					}
-					for _, a := range all {
-						if slices.Contains(found[a.Key], p.ID) {
-							continue
-						}
-						typ, err := tx.AccountType(m, roles, a)
-						if err != nil {
-							return nil, err
-						}
-						if typ.Kind.Human() {
-							found[a.Key] = append(found[a.Key], p.ID)
-						}
-					}
-				}
-			}
+// addresses returns the addresses by which an account is matched.
+func addresses(r store.Resource) (all []string) {
+	for _, address := range append([]string{r.Account.Login}, r.Account.Emails...) {
+		if address = console.NormalizeEmail(address); address != "" {
+			all = append(all, address)
 		}
 	}
+	return all
 }
 
 // Account returns the person whom the rule assigns an account to; "" for nobody.
@@ -150,10 +156,7 @@ func Account(tx *store.Tx, m store.Moment, roles console.RoleMap, r store.Resour
 		return "", err
 	}
 	var owner console.ID
-	for _, address := range append([]string{r.Account.Login}, r.Account.Emails...) {
-		if console.NormalizeEmail(address) == "" {
-			continue
-		}
+	for _, address := range addresses(r) {
 		p, err := tx.PersonByEmail(address)
 		switch {
 		case baton.KindOf(err) == baton.NotFound:

@@ -287,6 +287,24 @@ func (t *Tx) AccountOwner(account console.ResourceKey, when time.Time) (Owner, e
 	return *o, nil
 }
 
+// AccountOwnersNow is [Tx.AccountOwner] for many accounts, now.
+func (t *Tx) AccountOwnersNow(accounts []console.ResourceKey) (map[console.ResourceKey]Owner, error) {
+	type owned struct {
+		account console.ResourceKey
+		Owner
+	}
+	rows, err := listOf(t, func(r engine.Row) owned {
+		return owned{console.ResourceKey(r.Int(0)), scanOwner(from(r, 1))}
+	}, accounts, "SELECT account, "+ownerColumns+" FROM account_owner WHERE account IN (keys)")
+	owners := map[console.ResourceKey]Owner{}
+	for _, o := range rows {
+		if o.Until.IsZero() { // selected here, see [Tx.OwnersNow]
+			owners[o.account] = o.Owner
+		}
+	}
+	return owners, err
+}
+
 // OwnersNow returns the current owners of accounts, without accounts that have none.
 func (t *Tx) OwnersNow(accounts []console.ResourceKey) (map[console.ResourceKey]console.Person, error) {
 	type owned struct {
@@ -411,13 +429,6 @@ func (t *Tx) Account(m Moment, key console.ResourceKey) (Resource, error) {
 		err = baton.Errorf(baton.NotFound, "no account")
 	}
 	return r, err
-}
-
-// MatchedAccounts returns the accounts of a stream whose owner was set by matching.
-func (t *Tx) MatchedAccounts(stream console.Stream) ([]console.ResourceKey, error) {
-	return list(t, func(r engine.Row) console.ResourceKey { return console.ResourceKey(r.Int(0)) },
-		`SELECT o.account FROM account_owner o JOIN resource r ON r.key = o.account
-		WHERE r.stream = $1 AND o.until_at IS NULL AND o.how = $2 AND o.person IS NOT NULL ORDER BY o.account`, stream, OwnerMatched)
 }
 
 // CountEnabled returns the number of enabled accounts at a moment: the seats in use, as far as the

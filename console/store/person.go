@@ -195,7 +195,7 @@ func (t *Tx) setEmails(person console.ID, emails []string) error {
 	if err != nil || slices.Equal(before, emails) {
 		return err
 	}
-	if err := t.SetDue(console.DueMatch, console.MatchAll, t.by.At, nil); err != nil {
+	if err := t.DueBy(console.DueMatch, console.MatchAll, t.by.At); err != nil {
 		return err
 	}
 	if _, err := t.e.Exec("DELETE FROM person_email WHERE person = $1", person); err != nil {
@@ -369,6 +369,21 @@ func (t *Tx) CanonicalPersons(ids []console.ID) (map[console.ID]console.ID, erro
 // PersonByEmail returns the person with an e-mail address.
 func (t *Tx) PersonByEmail(email string) (console.Person, error) {
 	return t.person("SELECT "+personColumns+" FROM person WHERE id = (SELECT person FROM person_email WHERE email = $1)", []byte(console.NormalizeEmail(email)))
+}
+
+// PersonsByEmail returns the people who have e-mail addresses, by address, without people who stand for
+// a service. Addresses are normalized.
+func (t *Tx) PersonsByEmail(emails []string) (map[string]console.ID, error) {
+	keys := make([][]byte, 0, len(emails))
+	for _, e := range distinct(emails) {
+		keys = append(keys, []byte(e))
+	}
+	persons := map[string]console.ID{}
+	_, err := listOf(t, func(r engine.Row) bool {
+		persons[str(r, 0)] = console.ID(r.Text(1))
+		return true
+	}, keys, "SELECT e.email, e.person FROM person_email e JOIN person p ON p.id = e.person WHERE e.email IN (keys) AND p.merged_into IS NULL AND NOT p.service")
+	return persons, err
 }
 
 const personColumns = "id, merged_into, name, status, manager, department, version, service"

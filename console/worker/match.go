@@ -12,6 +12,9 @@ import (
 func (w *Worker) match(ctx context.Context, d store.Due) error {
 	apps := []console.ID{console.ID(d.Ref)}
 	if d.Ref == console.MatchAll {
+		if err := w.Store.AwaitDue(ctx, d); err != nil {
+			return err
+		}
 		apps = nil
 		err := w.Store.View(ctx, func(t *store.Tx) error {
 			var after store.NameAfter
