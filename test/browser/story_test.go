@@ -344,7 +344,7 @@ func (s *story) decide(request string) {
 	}
 	s.as("watches over access")
 	s.open("/approvals")
-	s.has("Decide about the selected ones")
+	s.has("Your decision")
 	s.click("button", "Approve")
 	s.open(request)
 }
