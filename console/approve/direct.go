@@ -52,8 +52,15 @@ func Able(t *store.Tx, connector console.ID, m store.Moment, e console.Entitleme
 	if err != nil && baton.KindOf(err) != baton.NotFound {
 		return false, err
 	}
+	able, err := Abilities(t, connector)
+	return able(on.Type, found), err
+}
+
+// Abilities returns [Able] of a connector for entitlements that are at hand, with the types of their
+// resources.
+func Abilities(t *store.Tx, connector console.ID) (able func(on string, e store.Entitlement) bool, err error) {
 	hello, err := helloOf(t, connector)
-	return hello.can(on.Type, rpc.CanProvision) && !found.Immutable, err
+	return func(on string, e store.Entitlement) bool { return hello.can(on, rpc.CanProvision) && !e.Immutable }, err
 }
 
 // Removal is an access that was decided to be removed.

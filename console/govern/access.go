@@ -6,6 +6,7 @@ import (
 
 	"baton"
 	"baton/console"
+	"baton/console/approve"
 	"baton/console/store"
 )
 
@@ -29,6 +30,8 @@ type Holding struct {
 	Shown       console.Sync // the newest sync that shows it
 	// Request is the one that gives it until a time and can be extended; "" if none does.
 	Request console.ID
+	// ByHand means that the connector cannot remove it: an owner of the application does.
+	ByHand bool
 }
 
 // filler adds reasons and dates to the holdings of one app.
@@ -249,9 +252,13 @@ func (c *Console) account(tx *store.Tx, a console.App, key console.ResourceKey, 
 		return v, err
 	}
 	v.External = domains.external(r)
+	able := func(string, store.Entitlement) bool { return true }
 	for _, s := range m.Streams {
 		if s.Stream == r.Stream {
 			v.Data = s.Began
+			if able, err = approve.Abilities(tx, s.Connector); err != nil {
+				return v, err
+			}
 		}
 	}
 	f := newFiller(tx, a, m, c.now())
@@ -288,6 +295,7 @@ func (c *Console) account(tx *store.Tx, a console.App, key console.ResourceKey, 
 		if err := f.fill(&h); err != nil {
 			return v, err
 		}
+		h.ByHand = !able(h.On.Type, h.Entitlement)
 		v.Holds = append(v.Holds, h)
 	}
 	return v, nil

@@ -258,7 +258,10 @@ var functions = template.FuncMap{
 	"syncwords":  syncWords,
 	"byhand":     byHand,
 	"did":        console.EventWords,
-	"join":       func(s []string) string { return text(strings.Join(s, ", ")) },
+
+	"giveback":    giveBackOf,
+	"catalogback": catalogBackOf,
+	"join":        func(s []string) string { return text(strings.Join(s, ", ")) },
 }
 
 // paragraphs returns the lines of a text that are not empty, for display.

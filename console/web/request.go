@@ -347,6 +347,40 @@ func giveBackRequest(c *call) error {
 	return c.redirect("/requests/" + string(r.ID))
 }
 
+// giveBackForm is a button that ends access. What cannot be had again at once, or is no click of the
+// console's, has a warning first.
+type giveBackForm struct {
+	App     console.ID
+	Key     console.EntitlementKey
+	Name    string
+	For     console.ID // whose access it is; "" for the caller's own
+	Warning string
+}
+
+func giveBackOf(app console.ID, h govern.Holding, person console.ID) giveBackForm {
+	f := giveBackForm{App: app, Key: h.Entitlement.Key, Name: h.Entitlement.Name, For: person}
+	switch {
+	case h.ByHand:
+		f.Warning = "The connector cannot take it away: an owner of the application is asked to do it by hand."
+	case h.Role != nil && h.Role.Admin:
+		f.Warning = warnAdmin
+	}
+	return f
+}
+
+const warnAdmin = "It makes an administrator. To have it again, it must be asked for and decided."
+
+func catalogBackOf(app console.ID, r govern.CatalogRow) giveBackForm {
+	f := giveBackForm{App: app, Key: r.Entitlement.Key, Name: r.Entitlement.Name}
+	switch {
+	case r.Entitlement.Key == console.AccountItself:
+		f.Warning = "Your account is disabled, and with it everything that it holds. To have it again, ask for it."
+	case r.Role != nil && r.Role.Admin:
+		f.Warning = warnAdmin
+	}
+	return f
+}
+
 // giveBack ends access from the caller's list, or from that of a person whom the caller manages.
 func giveBack(c *call) error {
 	key, err := c.key("entitlement")
