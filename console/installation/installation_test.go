@@ -1,7 +1,12 @@
 package installation_test
 
 import (
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -278,6 +283,46 @@ func TestAlteredBackup(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "restored", "console.db")); err == nil {
 		t.Error("half a console is left behind")
+	}
+}
+
+// TestBackupHidesSecrets looks for a secret in a backup, and in the folder that it is of, in every spelling
+// that a reader would try. What it finds without the keys is not the secret.
+func TestBackupHidesSecrets(t *testing.T) {
+	dir := t.TempDir()
+	in := open(t, config(filepath.Join(dir, "data")))
+	fill(t, in)
+	secret := []byte(rand.Text())
+	if err := in.Store.Update(t.Context(), console.By{At: noon, Actor: console.Console}, func(tx *store.Tx) error {
+		return tx.SetSecret("connector/x", "token", baton.NewSecret(string(secret)))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := in.Backup(t.Context(), filepath.Join(dir, "backup")); err != nil {
+		t.Fatal(err)
+	}
+	backup, files := int64(0), 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		files++
+		if filepath.Base(path) == "backup" {
+			backup = int64(len(text))
+		}
+		for _, spelling := range [][]byte{secret, []byte(base64.StdEncoding.EncodeToString(secret)), []byte(hex.EncodeToString(secret))} {
+			if bytes.Contains(text, spelling) {
+				t.Errorf("%s has the secret in clear, as %s", d.Name(), spelling)
+			}
+		}
+		return nil
+	})
+	if err != nil || backup < 4096 || files < 3 {
+		t.Errorf("looked at %d files, with a backup of %d bytes: %v", files, backup, err)
 	}
 }
 

@@ -388,7 +388,10 @@ func (a answer) checkSafe(t testing.TB, path string) {
 			t.Errorf("%s shows %q as it came", path, bad)
 		}
 	}
-	if !strings.Contains(a.header.Get("Content-Security-Policy"), "default-src 'none'") {
-		t.Errorf("%s has no content security policy", path)
+	policy := a.header.Get("Content-Security-Policy")
+	for _, rule := range []string{"default-src 'none'", "script-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'"} {
+		if !strings.Contains(policy, rule) || strings.Contains(policy, "unsafe") {
+			t.Errorf("the content security policy of %s is %q, without %s or with something unsafe", path, policy, rule)
+		}
 	}
 }
