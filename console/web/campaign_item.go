@@ -64,10 +64,10 @@ func (r itemRow) Who() string {
 func (r itemRow) Of() string {
 	s := r.Shown
 	parts := []string{s.Department}
-	if s.AccountName != s.PersonName && s.AccountName != "" {
+	if s.AccountName != r.Who() && s.AccountName != "" {
 		parts = append(parts, s.AccountName)
 	}
-	if s.Login != "" && s.Login != s.AccountName {
+	if s.Login != s.AccountName && s.Login != r.Who() {
 		parts = append(parts, s.Login)
 	}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })

@@ -173,7 +173,7 @@ func TestReviewBulkPage(t *testing.T) {
 	id := f.addCampaign()
 	path := "/reviews/" + string(id)
 	own := f.as("owner")
-	own.get(path+"/bulk?choice=lower").wants(t, "lower", 200, "Lower: 1 of 3 undecided items", "The application has no lower role for it.")
+	own.get(path+"/bulk?choice=lower").wants(t, "lower", 200, "Lower: 1 of 3 undecided items", "2 cannot be decided so, and stay undecided", "The application has no lower role for it.", ">Ana: PPLX_Members ")
 	page := own.get(path + "/bulk?choice=keep&note=all+well")
 	page.wants(t, "keep", 200, "Keep: 3 of 3 undecided items")
 	form := url.Values{"choice": {"keep"}, "note": {"all well"}, "expect": {"4"}}

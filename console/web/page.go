@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"baton"
 	"baton/console"
@@ -207,6 +209,7 @@ var functions = template.FuncMap{
 	"text":         text,
 	"count":        count,
 	"counted":      counted,
+	"says":         says,
 	"add64":        func(a, b int64) int64 { return a + b },
 	"eventsummary": eventSummary,
 	"add":          func(a, b int) int { return a + b },
@@ -303,6 +306,13 @@ func count(n any) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// says returns a text of a connector or a guard with a capital letter, for display.
+func says(s string) string {
+	s = text(s)
+	r, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[size:]
 }
 
 // counted returns a number with its regular noun: "1 item", "5,000 items".

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -140,7 +141,8 @@ type reviewBulk struct {
 	Note     string
 	Count    int // items of the filter
 	Made     int // of them, that can be decided so
-	Blocked  []blockedRow
+	Blocked  []blockedGroup
+	Stays    int  // of them, that cannot
 	Typed    bool // the number has to be typed
 	Loaded   int64
 	Problem  *problem
@@ -157,9 +159,46 @@ func (c *call) bulkOf() (b govern.ReviewBulk, err error) {
 
 func reviewBulkPage(c *call) error { return c.showBulk(nil) }
 
-// showBulk says what a decision about all items of a filter would do, row by row where it cannot be made.
+// blockedGroup holds the items about which a decision cannot be made for the same reason.
+type blockedGroup struct {
+	Problem *problem
+	Items   []blockedItem // the first of them
+	Count   int
+}
+
+type blockedItem struct{ Path, Name string }
+
+// More returns how many items are not listed.
+func (g blockedGroup) More() int { return g.Count - len(g.Items) }
+
+// blockedListed is how many items of a group are listed.
+const blockedListed = 10
+
+// blockedGroups groups blocked items by the reason, with the names that the rows of the page have.
+func (c *call) blockedGroups(all []review.Blocked, rows []itemRow) (groups []blockedGroup) {
+	names := map[int]string{}
+	for _, r := range rows {
+		names[r.Number] = r.Who() + ": " + r.What()
+	}
+	at := map[problem]int{}
+	for _, b := range c.blockedRows(all) {
+		k, known := at[*b.Problem]
+		if !known {
+			k = len(groups)
+			at[*b.Problem] = k
+			groups = append(groups, blockedGroup{Problem: b.Problem})
+		}
+		g := &groups[k]
+		if g.Count++; len(g.Items) < blockedListed {
+			g.Items = append(g.Items, blockedItem{b.Path, cmp.Or(names[b.Number], "Item "+strconv.Itoa(b.Number))})
+		}
+	}
+	return groups
+}
+
+// showBulk says what a decision about all items of a filter would do, and why it cannot be made about some.
 func (c *call) showBulk(wrong error) error {
-	p, err := c.console().MyReviewItems(c.ctx(), c.caller, c.campaign(), c.reviewFilter(), noPlace, 1)
+	p, err := c.console().MyReviewItems(c.ctx(), c.caller, c.campaign(), c.reviewFilter(), noPlace, rowsPerPage)
 	if err != nil {
 		return err
 	}
@@ -174,7 +213,8 @@ func (c *call) showBulk(wrong error) error {
 		b.DryRun = true
 		var d govern.Decided
 		d, err = c.console().DecideReviewBulk(c.ctx(), c.caller, c.campaign(), b)
-		v.Made, v.Count, v.Blocked = d.Made, d.Made+len(d.Blocked), c.blockedRows(d.Blocked)
+		v.Made, v.Stays, v.Count = d.Made, len(d.Blocked), d.Made+len(d.Blocked)
+		v.Blocked = c.blockedGroups(d.Blocked, itemRows(p, c.caller.Person.Canonical()))
 	}
 	if err != nil && !shown(err) {
 		return err

@@ -22,8 +22,7 @@ func (b *browser) campaign(name string) (path string) {
 	b.until("its sources are accurate enough", `fetch(location.pathname).then((r) => r.text()).then((s) => s.includes(">Prepare<"))`)
 	b.open0(path)
 	b.click("button", "Prepare")
-	b.until("the population is frozen", `fetch(location.pathname).then((r) => r.text()).then((s) => s.includes("Back to the draft"))`)
-	b.open0(path)
+	b.until("the population is frozen, and the page offers the next step by itself", `!!document.querySelector('form[action$="/start"]')`)
 	b.click("button", "Start")
 	b.until("the review runs", `fetch(location.pathname).then((r) => r.text()).then((s) => s.includes("Have a sample reviewed again"))`)
 	return path

@@ -75,9 +75,8 @@
 	const nav = $(".side nav"), here = nav && $("[aria-current]", nav);
 	if (here && nav.scrollWidth > nav.clientWidth) nav.scrollLeft += here.getBoundingClientRect().left - nav.getBoundingClientRect().left - (nav.clientWidth - here.offsetWidth) / 2;
 
-	// --- Pages that stay up to date: the regions of a page are taken from it anew. A form with data-keep
-	// gives way to none of its kind: what is sent is what was seen.
-	// The answer to a form says from which address: it is not loaded again, and neither is what it shows once.
+	// --- Pages that stay up to date: the regions of a page are taken from it anew. The answer to a form
+	// says from which address: it is not loaded again, and neither is what it shows once.
 	const from = document.body.dataset.from;
 	const refresh = async () => {
 		const answer = await fetch(from ?? location.href, {headers: {Accept: "text/html"}});
@@ -85,7 +84,7 @@
 		const page = new DOMParser().parseFromString(await answer.text(), "text/html");
 		for (const region of all("[data-region]")) {
 			const fresh = $(`[data-region="${region.dataset.region}"]`, page);
-			if (!fresh || fresh.innerHTML === region.innerHTML || region.contains(typing(document.activeElement) || null) || ($("[data-keep]", region) && $("[data-keep]", fresh))) continue;
+			if (!fresh || fresh.innerHTML === region.innerHTML || region.contains(typing(document.activeElement) || null)) continue;
 			const path = document.activeElement.getAttribute?.("href"), inside = region.contains(document.activeElement);
 			region.replaceChildren(...fresh.childNodes);
 			if (inside && path) all("a", region).find((a) => a.getAttribute("href") === path)?.focus();
