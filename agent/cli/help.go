@@ -157,7 +157,7 @@ func otherVariables() [][2]string {
 		{"BATON_CONFIG_PATH", "Settings file to read in place of .baton.yaml"},
 		{settingsDirEnv, "Folder with a file for each variable, named like the variable, for variables that are not set"},
 		{"HTTPS_PROXY, NO_PROXY", "Proxy to use, and hosts to reach without it"},
-		{"SSL_CERT_FILE", "Certificate authorities to trust in place of the system's"},
+		{"SSL_CERT_FILE", "Certificate authorities to trust in place of the system's file; those in the system's folder stay, unless SSL_CERT_DIR names another"},
 		{"GOMEMLIMIT", "Memory to use before garbage is collected more often (default: nine tenths of the limit of the control group)"},
 		{"OTEL_EXPORTER_OTLP_ENDPOINT", "OpenTelemetry collector to export to; the other OTEL_ variables are read as well"},
 	}

@@ -224,7 +224,7 @@ func open(path string) (*os.File, error) {
 	f, err := os.Open(path)
 	switch {
 	case os.IsNotExist(err):
-		return nil, baton.Errorf(baton.NotFound, "%s does not exist", path).WithFix("Name another file.")
+		return nil, baton.Errorf(baton.NotFound, "%s does not exist", path).WithFix("Check the path; a relative one begins in the folder in which the command runs.")
 	case err != nil:
 		return nil, baton.Errorf(baton.Storage, "%w", err)
 	}

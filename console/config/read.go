@@ -66,7 +66,7 @@ func Read(path string, minInterval time.Duration, products []govern.Product) (*F
 func Load(path string) (files []console.ConfigurationFile, folder string, err error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, "", baton.Errorf(baton.NotFound, "%s does not exist", path).WithFix("Name another file.")
+		return nil, "", baton.Errorf(baton.NotFound, "%s does not exist", path).WithFix("Check the path; a relative one begins in the folder in which the command runs.")
 	}
 	if err != nil {
 		return nil, "", baton.Errorf(baton.Storage, "read %s: %w", path, err)

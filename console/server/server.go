@@ -147,6 +147,11 @@ func (c Config) check() error {
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return errListen(err)
 	}
+	if c.Bootstrap != "" {
+		if _, err := config.Read(c.Bootstrap, c.MinInterval, c.Products); err != nil {
+			return err
+		}
+	}
 	if c.EnvFile != "" {
 		return checkEnvFile(c.EnvFile)
 	}

@@ -37,7 +37,7 @@ type Sync struct {
 func Open(ctx context.Context, path, name, scratch string) (*File, error) {
 	in, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, baton.Errorf(baton.NotFound, "%s does not exist", name).WithFix("Name another file.")
+		return nil, baton.Errorf(baton.NotFound, "%s does not exist", name).WithFix("Check the path; a relative one begins in the folder in which the command runs.")
 	}
 	if err != nil {
 		return nil, baton.Errorf(baton.Storage, "open %s: %w", name, err)
