@@ -64,8 +64,8 @@ cross: overlay ## Build for every platform
 		GOOS=$${p%/*} GOARCH=$${p#*/} $(BUILD) -o dist/$${p%/*}-$${p#*/}/ ./cmd/$$b || exit 1; done; done
 
 .PHONY: release
-release: ## Build the published files into dist/VERSION (VERSION=v0.1.0; KEY=PEM file signs, SOURCE=URL of the sources)
-	$(GO) run -C release . build -version $(VERSION) -out ../dist/$(VERSION) $(if $(KEY),-sign-key $(abspath $(KEY))) $(if $(SOURCE),-source $(SOURCE))
+release: ## Build the published files into dist/VERSION (VERSION=v0.1.0; ONLY=linux/amd64 for one platform, KEY=PEM file signs, SOURCE=URL of the sources)
+	$(GO) run -C release . build -version $(VERSION) -out ../dist/$(VERSION) $(if $(ONLY),-platforms $(ONLY)) $(if $(KEY),-sign-key $(abspath $(KEY))) $(if $(SOURCE),-source $(SOURCE))
 
 .PHONY: release-check
 release-check: ## Build a whole release twice from scratch, and compare

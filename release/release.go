@@ -71,6 +71,7 @@ func (r *release) program(ctx context.Context, program string) error {
 	var all, forImages []*binary
 	var own *binary // the binary that runs on this machine
 	for _, p := range r.platforms {
+		fmt.Fprintf(r.say, "building %s for %s/%s\n", program, p.os, p.arch)
 		b, err := r.binary(ctx, program, p)
 		if err != nil {
 			return err
@@ -101,6 +102,23 @@ func (r *release) program(ctx context.Context, program string) error {
 	return r.images(program, forImages)
 }
 
+// readme returns the first page of an archive, which has no sources and no documents.
+func (r *release) readme(program string) []byte {
+	where := "the sources"
+	if r.url != "" {
+		where += " (" + r.url + ")"
+	}
+	return fmt.Appendf(nil, `# %[1]s %[2]s
+
+    ./%[1]s demo      # try it: made-up applications, no credentials
+    ./%[1]s --help    # commands and settings
+
+man/man1 has the manual page, completions/ those of shells. Units for systemd, charts, manifests and Compose files are in
+baton-deploy-%[2]s.tar.gz, which is published beside this archive. The documents are in docs/ of %[3]s, commit %[4]s;
+docs/platform.md installs the console, docs/deploy.md the connectors.
+`, program, r.version, where, r.commit)
+}
+
 // archive writes an archive for people: the program and the files that belong beside it.
 func (r *release) archive(b *binary, extras []file) error {
 	program := file{name: b.program, mode: 0o755, data: b.data}
@@ -109,7 +127,7 @@ func (r *release) archive(b *binary, extras []file) error {
 	}
 	files := append([]file{program,
 		{name: "LICENSE", mode: 0o644, data: r.licence()},
-		{name: "README.md", mode: 0o644, data: r.read("README.md")},
+		{name: "README.md", mode: 0o644, data: r.readme(b.program)},
 		{name: "CHANGELOG.md", mode: 0o644, data: r.read("CHANGELOG.md")},
 		{name: "THIRD-PARTY-LICENSES", mode: 0o644, data: notices(b.modules)},
 	}, extras...)

@@ -109,6 +109,20 @@ func TestReproducible(t *testing.T) {
 
 }
 
+// TestReadme: the first page of an archive names what is in it, and no folder of the sources.
+func TestReadme(t *testing.T) {
+	r := release{source: source{version: "v1.2.3", commit: "c0ffee", url: "https://code.example"}}
+	text := string(r.readme("baton-console"))
+	for _, want := range []string{"# baton-console v1.2.3", "./baton-console demo", "baton-deploy-v1.2.3.tar.gz", "https://code.example", "c0ffee"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("it does not say %s:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "./cmd") {
+		t.Errorf("it names a folder that is not in the archive:\n%s", text)
+	}
+}
+
 // checkArchive checks the archive, and runs the program for its version.
 func checkArchive(t *testing.T, out string) {
 	t.Helper()

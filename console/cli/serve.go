@@ -95,6 +95,9 @@ func (r *run) serve(ctx context.Context, _ []string) error {
 				fmt.Fprintf(r.stdout, "setup token: %s\n", setup.Reveal())
 			}
 			fmt.Fprintf(r.stdout, "console: %s\n", address)
+			if !setup.IsZero() {
+				fmt.Fprintf(r.stdout, "Open %s/setup and enter the setup token: whoever does is the first administrator.\n", address)
+			}
 		},
 	})
 }
