@@ -66,6 +66,7 @@ func testAcceptance9(t *testing.T, w *world) {
 	w.closed(id)
 	w.CarryOut()
 	w.Tenant.Groups[1].Members = []string{"ana", "dan"} // ana was added again
+	w.Later(console.SettleTime)
 	w.ApplySync()
 	w.advance(id)
 	kept := w.head()
