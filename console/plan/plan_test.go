@@ -57,6 +57,7 @@ func testPlan(t *testing.T, w *world) {
 	// The connector said it did all three, but the next sync still shows ben.
 	w.Tenant.Groups[0].Members = []string{"cem", "own"}
 	w.Tenant.Groups[1].Members = []string{"ben", "dan"}
+	w.Later(console.SettleTime) // a sync right after it could show the state before it
 	w.ApplySync()
 	w.advance(v.ID)
 	v = w.plan(v.ID)
