@@ -456,12 +456,13 @@ func (t *Tx) AppsOfPerson(person console.ID) ([]console.ID, error) {
 }
 
 // UnshownAccounts returns the operations of an app whose task created an account that full syncs of
-// its connector have not shown since, although at least two of them began after it.
+// its connector have not shown since, although at least two of them began when it had settled
+// ([console.SettleTime]).
 func (t *Tx) UnshownAccounts(app console.ID) ([]console.Operation, error) {
 	return list(t, scanOperation, "SELECT "+operationColumns+` FROM operation o WHERE o.app = $1 AND o.account = 0 AND o.entitlement = 0 AND o.verb = $2 AND o.state IN ('applied', 'contradicted') AND o.finished IS NOT NULL
 		AND NOT EXISTS (SELECT 1 FROM operation n WHERE n.app = o.app AND n.person = o.person AND n.entitlement = 0 AND n.created > o.created)
-		AND (SELECT count(*) FROM sync s JOIN connector c ON c.stream = s.stream WHERE c.id = o.connector AND s.state = 'applied' AND s.kind = $3 AND s.dispatched > o.finished) >= $4
-		ORDER BY o.created, o.id`, app, console.Grant, console.SyncFull, console.GoneAfter)
+		AND (SELECT count(*) FROM sync s JOIN connector c ON c.stream = s.stream WHERE c.id = o.connector AND s.state = 'applied' AND s.kind = $3 AND s.dispatched > o.finished + $5) >= $4
+		ORDER BY o.created, o.id`, app, console.Grant, console.SyncFull, console.GoneAfter, console.SettleTime.Microseconds())
 }
 
 // SeenChanges returns up to which sync of a stream unexplained changes were looked for; 0 if never.

@@ -288,6 +288,7 @@ func TestFindings(t *testing.T) {
 			task := o.write("the account")
 			o.advance(time.Second)
 			o.finish(task, rpc.Result{})
+			o.advance(console.SettleTime)
 			o.sync()
 			o.settle()
 			if n := len(o.in(console.AccountExcluded, console.FindingOpen)); n != 0 {
