@@ -85,6 +85,7 @@ func Stage(ctx context.Context, s *store.Store, by console.By, id console.ID, ex
 			return err
 		}
 	}
+	s.AnalyzeReviews(ctx)
 	p.staged.Digest = digest
 	return s.Update(ctx, by, func(tx *store.Tx) error {
 		if err := tx.CountPopulation(id, rows); err != nil {
